@@ -1,0 +1,196 @@
+/**
+ * The bridge to the native engine: the same names in the same order as native/addon has them. Nothing optional crosses it:
+ * `T | null` and never `?:`. Every method that returns a promise runs on the device's engine thread, in the order of the calls;
+ * nothing here blocks the event loop. A rejected call changed nothing.
+ */
+import type { NetworkGraph } from './graph.js';
+
+export type Precision = 'float32' | 'bfloat16';
+
+/** Why the engine refused; `reason` of {@link EngineError}. */
+export type EngineReason =
+  /** The graph or the input size does not fit together; metadata: `layer`. */
+  | 'INVALID_GRAPH'
+  /** An argument is out of its range; metadata: `argument`. */
+  | 'INVALID_ARGUMENT'
+  /** Loss or gradient is NaN or infinite; the step was not applied. Metadata: `loss`, `gradient_norm`. */
+  | 'STEP_DIVERGED'
+  /** A float image holds NaN, infinity or a value outside -127..128; metadata: `image`, `value`. */
+  | 'IMAGE_OUT_OF_RANGE'
+  /** Memory could not be had; metadata: `bytes`. */
+  | 'OUT_OF_MEMORY'
+  /** The engine's queue is full. */
+  | 'QUEUE_FULL'
+  /** The object was closed. */
+  | 'CLOSED'
+  /** A defect of the engine or of a library below it. */
+  | 'INTERNAL';
+
+/** What a rejected promise or a thrown error of the addon is. `message` is a sentence. */
+export interface EngineError extends Error {
+  readonly reason: EngineReason;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface EngineInfo {
+  /** Name of the processor. */
+  readonly deviceName: string;
+  readonly threads: number;
+  /** Bytes of memory of the machine. */
+  readonly memoryBytes: number;
+  readonly precisions: readonly Precision[];
+  /** For instance `oneDNN 2.6.3`. */
+  readonly libraries: readonly string[];
+  /** The instruction set that the engine's own kernels use, for instance `avx512`. */
+  readonly instructionSet: string;
+}
+
+/** One device with its one thread and its bounded queue. */
+export interface Engine {
+  readonly info: EngineInfo;
+  /** Finishes the running job, rejects the queued ones with CLOSED, ends the thread. Repeated calls are allowed. */
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** Threads that compute; null means all that the process may use. */
+  readonly threads: number | null;
+  /** Jobs that may wait. */
+  readonly queueLength: number;
+}
+
+/** Host memory for the pixels of one batch, filled on the caller's thread and read by the engine thread. */
+export interface StagingBuffer {
+  readonly byteLength: number;
+  /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end and CLOSED after {@link close}. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** Frees the memory, at once or when the job that reads it has ended. Repeated calls are allowed. */
+  close(): void;
+}
+
+export type PixelFormat = 'uint8' | 'float32';
+
+/** Pixels (count, height, width, channels) in a staging buffer; height, width and channels are the model's. */
+export interface ImageBatch {
+  readonly buffer: StagingBuffer;
+  readonly format: PixelFormat;
+  readonly count: number;
+}
+
+export interface InputSize {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** What decides about plans, their memory and the arithmetic. */
+export interface PlanOptions {
+  /** Images on the device at once. */
+  readonly batchSize: number;
+  readonly precision: Precision;
+  /** Bit-equal on the same machine with the same number of threads. */
+  readonly deterministic: boolean;
+}
+
+export interface TrainOptions extends PlanOptions {
+  /** The batch holds batchSize * batchSizeMultiplier images. */
+  readonly batchSizeMultiplier: number;
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightPrior: number;
+  /** Steps applied before this one; with the model's seed it decides the dropout masks. */
+  readonly step: number;
+}
+
+export interface StepResult {
+  /** L = L_mn + E before the update. */
+  readonly loss: number;
+  readonly lossMultinomialLogistic: number;
+  readonly lossRegularization: number;
+  /** Euclidean norm of dL/dw over all trained values. */
+  readonly gradientNorm: number;
+  /** 0..1, of this batch before the update. */
+  readonly top1Error: number;
+  /** Seconds from the call to its start on the engine thread. */
+  readonly queueSeconds: number;
+  readonly forwardSeconds: number;
+  readonly backwardSeconds: number;
+  readonly updateSeconds: number;
+}
+
+/** weight: regularised by the weight prior. bias: a bias or a batch norm's scale or shift. statistic: not trained. momentum: the optimiser's. */
+export type TensorRole = 'weight' | 'bias' | 'statistic' | 'momentum';
+
+export interface TensorInfo {
+  /** As torchvision has it, for instance `layer1.0.bn1.running_mean`; the momentum of `x` is `x`, too, with the role `momentum`. */
+  readonly name: string;
+  /** Name of the layer. */
+  readonly layer: string;
+  readonly role: TensorRole;
+  readonly shape: readonly number[];
+}
+
+export interface Tensor {
+  readonly name: string;
+  readonly role: TensorRole;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+export interface LayerInfo {
+  readonly name: string;
+  readonly kind: string;
+  readonly inputs: readonly string[];
+  /** Channels, height, width. */
+  readonly outputShape: readonly [number, number, number];
+  /** Number of values that training changes. */
+  readonly parameterCount: number;
+}
+
+export interface MemoryPlan {
+  /** Weights, statistics and momentum. */
+  readonly parameterBytes: number;
+  /** All else that a training step needs: arena, gradients, copies of weights, scratch. */
+  readonly trainingBytes: number;
+  /** All else that applying needs. */
+  readonly inferenceBytes: number;
+}
+
+/** One network with its weights, its optimiser's state and its plans. */
+export interface Model {
+  /** All tensors but momentum, in the order of the graph. */
+  readonly tensors: readonly TensorInfo[];
+  readonly layers: readonly LayerInfo[];
+  /** Number of values that training changes. */
+  readonly parameterCount: number;
+  /** Bytes held now, parameters and plans. */
+  readonly memoryBytes: number;
+  /** What the options would need, without allocating it. */
+  planMemory(options: PlanOptions): Promise<MemoryPlan>;
+  /** Allocates the training plan and the inference plan of these options now (runtime_init). */
+  prepare(options: PlanOptions): Promise<void>;
+  /** One step; `labels` are class indices, one an image. */
+  train(batch: ImageBatch, labels: Int32Array, options: TrainOptions): Promise<StepResult>;
+  /** Confidences (count, classes), batchSize images at a time. */
+  apply(batch: ImageBatch, options: PlanOptions): Promise<Float32Array>;
+  /** A copy of all tensors, momentum included, as they are between two steps. */
+  snapshot(): Promise<readonly Tensor[]>;
+  /** Overwrites the tensors named (role and name together); all names and shapes are checked first (INVALID_ARGUMENT). Others keep their values. */
+  restore(tensors: readonly Tensor[]): Promise<void>;
+  /**
+   * Changes the graph and the input size. A layer whose tensors all keep their shapes keeps its values and its momentum; a convolution
+   * whose input channels go from 3 to 1 keeps its values, summed over the channels, with momentum zero; any other layer, and those named
+   * in `reinitialize`, is initialised anew from `seed`, momentum zero. Resolves with the names of the layers initialised anew.
+   */
+  reshape(graph: NetworkGraph, input: InputSize, reinitialize: readonly string[], seed: bigint): Promise<readonly string[]>;
+  /** Frees all memory after the running job. Repeated calls are allowed. */
+  close(): Promise<void>;
+}
+
+/** What the addon exports. */
+export interface Binding {
+  readonly Engine: new (options: EngineOptions) => Engine;
+  readonly StagingBuffer: new (byteLength: number) => StagingBuffer;
+  /** Weights by He initialisation from `seed`, biases 0, batch norms 1 and 0, statistics 0 and 1. Throws INVALID_GRAPH. */
+  readonly Model: new (engine: Engine, graph: NetworkGraph, input: InputSize, seed: bigint) => Model;
+}

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/graph.h"
+
+namespace dl {
+
+enum class Precision { kFloat32, kBfloat16 };
+enum class PixelFormat { kUint8, kFloat32 };
+
+/// Pixels (count, height, width, channels), row by row; uint8 g stands for g - 127.
+struct ImageBatch {
+  PixelFormat format = PixelFormat::kUint8;
+  int64_t count = 0;
+  std::span<const std::byte> pixels;
+};
+
+/// What decides about plans, their memory and the arithmetic.
+struct PlanOptions {
+  int64_t batch_size = 1;
+  Precision precision = Precision::kFloat32;
+  bool deterministic = false;
+
+  bool operator==(const PlanOptions&) const = default;
+};
+
+struct TrainOptions {
+  PlanOptions plan;
+  int64_t batch_size_multiplier = 1;
+  double learning_rate = 0.001;
+  double momentum = 0.9;
+  double weight_prior = 0;
+  uint64_t step = 0;  // steps applied before this one
+};
+
+struct StepResult {
+  double loss = 0;
+  double loss_multinomial_logistic = 0;
+  double loss_regularization = 0;
+  double gradient_norm = 0;
+  double top1_error = 0;
+  double forward_seconds = 0;
+  double backward_seconds = 0;
+  double update_seconds = 0;
+};
+
+struct MemoryPlan {
+  int64_t parameter_bytes = 0;
+  int64_t training_bytes = 0;
+  int64_t inference_bytes = 0;
+};
+
+/// A tensor's values on the host. The momentum of `x` has the name `x` and the role kMomentum.
+struct NamedTensor {
+  std::string name;
+  TensorRole role = TensorRole::kWeight;
+  std::vector<int64_t> shape;
+  std::vector<float> values;
+};
+
+/// One network with its weights, its optimiser's state and its plans. Not thread-safe: one thread at a time. Every method that
+/// throws dl::Error has changed nothing.
+class Model {
+ public:
+  /// Weights by He initialisation from `seed`, biases 0, batch norms 1 and 0, statistics 0 and 1.
+  Model(const std::vector<Layer>& layers, ImageShape input, uint64_t seed);
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const Graph& graph() const;
+  /// Bytes held now, parameters and plans.
+  int64_t memory_bytes() const;
+  /// What the options would need, without allocating it.
+  MemoryPlan plan_memory(const PlanOptions& options) const;
+  /// Allocates the training plan and the inference plan of these options now.
+  void prepare(const PlanOptions& options);
+  /// One optimisation step; labels are class indices, one an image.
+  StepResult train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options);
+  /// Confidences (count, classes).
+  std::vector<float> apply(const ImageBatch& images, const PlanOptions& options);
+  /// All tensors, momentum included.
+  std::vector<NamedTensor> snapshot() const;
+  /// Overwrites the tensors named; all are checked first (kInvalidArgument).
+  void restore(const std::vector<NamedTensor>& tensors);
+  /// Changes graph and input size; see Model.reshape in native/binding.ts. Returns the names of the layers initialised anew.
+  std::vector<std::string> reshape(const std::vector<Layer>& layers, ImageShape input,
+                                   const std::vector<std::string>& reinitialize, uint64_t seed);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace dl
