@@ -1,0 +1,44 @@
+/** What the daemon may be told. Each value has been checked by the time a Config exists; see options.ts for flags and variables. */
+export interface Config {
+  /** Where it listens: `HOST:PORT` (port 0 takes any free one) or `unix:PATH`. @default '127.0.0.1:50051' */
+  readonly listen: string;
+  /** Folder of the stored classifiers; made if it is missing. @default './models' */
+  readonly models: string;
+  /** Threads that compute; null means all that the process may use. @default null */
+  readonly threads: number | null;
+  /** The least important kind of event that is logged. @default 'info' */
+  readonly logLevel: LogLevel;
+  /** Whether gRPC server reflection is served. @default false */
+  readonly reflection: boolean;
+  /** What the server admits. */
+  readonly limits: Limits;
+}
+
+/** What the server admits; more is refused before it costs memory. GetServerInfo tells them. */
+export interface Limits {
+  /** Bytes of one message. @default 2 MiB */
+  readonly messageBytes: number;
+  /** Bytes of images of one call, as sent and after decoding. @default 1 GiB */
+  readonly uploadBytes: number;
+  /** Bytes of all uploads that are under way, as declared. @default 4 GiB */
+  readonly uploadBytesTotal: number;
+  /** Bytes of one DeserializeClassifier call. @default 2 GiB */
+  readonly serializedBytes: number;
+  /** Images of one ApplyClassifier call. @default 65,536 */
+  readonly applyImages: number;
+  /** Calls at a time on one connection. @default 16 */
+  readonly streamsPerConnection: number;
+  /** Connections at a time from one address. @default 16 */
+  readonly connectionsPerPeer: number;
+  /** Open classifiers. @default 64 */
+  readonly classifiers: number;
+  /** Seconds after which an unused handle is cleared. @default 86,400 (a day) */
+  readonly handleIdleSeconds: number;
+}
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Bytes of pixels or file that one message of an upload may carry. Part of the contract, so not an option. */
+export const CHUNK_BYTES = 1024 * 1024;
