@@ -61,7 +61,7 @@ interface ParsedOptions {
 
 function commanderOption(option: ConfigOption): Option {
   const result = new Option(option.flags, option.description).env(environmentVariable(option));
-  if (option.default !== undefined) result.default(option.default, option.defaultDescription);
+  if (option.default !== undefined) result.default(option.default);
   if (option.preset !== undefined) result.preset(option.preset);
   if (option.choices !== undefined) result.choices(option.choices);
   if (option.parse !== undefined) result.argParser(option.parse);

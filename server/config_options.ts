@@ -9,8 +9,6 @@ export interface ConfigOption {
   /** A sentence. */
   readonly description: string;
   readonly default?: string | number;
-  /** What the default is called where it is no plain value. */
-  readonly defaultDescription?: string;
   readonly choices?: readonly string[];
   /** The value of the flag alone. */
   readonly preset?: string;
@@ -68,8 +66,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
   },
   {
     flags: '--threads <count>',
-    description: 'threads that compute',
-    defaultDescription: 'all that the process may use',
+    description: 'threads that compute; by default all that the process may use',
     parse: integer(1, Math.max(1024, availableParallelism())),
   },
   { flags: '--log-level <level>', description: 'least important kind of event that is logged', default: 'info', choices: LOG_LEVELS },
