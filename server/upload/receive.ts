@@ -1,0 +1,101 @@
+import { crc32 } from 'node:zlib';
+import type { UploadCommit } from '../../generated/dlclassifier/v1/image.js';
+import { CHUNK_BYTES } from '../config.js';
+import { refuse } from '../errors/refusal.js';
+
+/** One message of an upload; each upload's messages name their bytes in their own way. */
+export type UploadMessage<Header> = {
+  readonly header?: Header | undefined;
+  readonly commit?: UploadCommit | undefined;
+} & ({ readonly pixels: Uint8Array } | { readonly data: Uint8Array });
+
+/** Where the bytes of an upload go. A staging buffer of the engine is one. */
+export interface UploadSink {
+  /** Copies `bytes` to `offset`: they are only valid during the call. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** Frees what the sink holds. */
+  close(): void;
+}
+
+/** What an admitted header promises. */
+export interface UploadDeclaration {
+  /** Exactly as many bytes must follow. */
+  readonly totalBytes: number;
+  readonly sink: UploadSink;
+}
+
+/**
+ * Receives header, bytes and commit. The end of the stream says nothing: a cancelled call, a killed client and a passed deadline all
+ * look like a finished stream, so only a commit whose checksum is that of all declared bytes completes an upload. What follows the
+ * commit is not read. Whatever goes wrong, the sink is closed here; on success it is the caller's.
+ *
+ * Memory: the sink of the declared size, which `admit` has checked, and one message.
+ *
+ * @param admit checks the header before a byte is kept, and makes the sink; throws a Refusal
+ * @throws Refusal UPLOAD_TRUNCATED, UPLOAD_MALFORMED, UPLOAD_CHECKSUM_MISMATCH; the signal's reason once it is aborted
+ */
+export async function receiveUpload<Header, Declaration extends UploadDeclaration>(
+  messages: AsyncIterable<UploadMessage<Header>>,
+  admit: (header: Header) => Declaration | Promise<Declaration>,
+  signal: AbortSignal,
+): Promise<Declaration> {
+  let declaration: Declaration | null = null;
+  try {
+    let received = 0;
+    let checksum = 0;
+    for await (const message of messages) {
+      signal.throwIfAborted();
+      if (declaration === null) {
+        declaration = await admit(firstHeader(message));
+        signal.throwIfAborted();
+      } else if (message.header !== undefined) {
+        throw refuse('UPLOAD_MALFORMED', { problem: 'a second header' });
+      }
+      const bytes = bytesOf(message);
+      checkChunk(bytes.byteLength, received, declaration.totalBytes);
+      if (bytes.byteLength > 0) {
+        declaration.sink.write(received, bytes);
+        checksum = crc32(bytes, checksum);
+        received += bytes.byteLength;
+      }
+      if (message.commit !== undefined) {
+        checkCommit(message.commit, checksum, received, declaration.totalBytes);
+        return declaration;
+      }
+    }
+    signal.throwIfAborted();
+    throw refuse('UPLOAD_TRUNCATED', { got: received, wanted: declaration?.totalBytes ?? 'unknown' });
+  } catch (error) {
+    declaration?.sink.close();
+    // A cancelled call may show as a stream error first; the signal knows better why it ended.
+    throw signal.aborted ? signal.reason : error;
+  }
+}
+
+function firstHeader<Header>(message: UploadMessage<Header>): Header {
+  if (message.header === undefined) throw refuse('UPLOAD_MALFORMED', { problem: 'the first message has no header' });
+  return message.header;
+}
+
+function bytesOf(message: UploadMessage<unknown>): Uint8Array {
+  return 'pixels' in message ? message.pixels : message.data;
+}
+
+function checkChunk(bytes: number, received: number, total: number): void {
+  if (bytes > CHUNK_BYTES) {
+    throw refuse('UPLOAD_MALFORMED', { problem: `a message with ${bytes} bytes; a message may carry ${CHUNK_BYTES}` });
+  }
+  if (received + bytes > total) {
+    throw refuse('UPLOAD_MALFORMED', { problem: `at least ${received + bytes} bytes came, ${total} were declared` });
+  }
+}
+
+function checkCommit(commit: UploadCommit, checksum: number, received: number, total: number): void {
+  if (received < total) throw refuse('UPLOAD_TRUNCATED', { got: received, wanted: total });
+  if (commit.crc32 !== checksum) throw refuse('UPLOAD_CHECKSUM_MISMATCH', { got: hex(checksum), wanted: hex(commit.crc32) });
+}
+
+/** As `crc32` and `cksum -o 3` print it. */
+function hex(checksum: number): string {
+  return checksum.toString(16).padStart(8, '0');
+}
