@@ -1,8 +1,10 @@
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { type Refusal, refuse } from '../errors/refusal.js';
 
 /** Why the signal of a call is aborted whose client cancelled, left, or set a deadline that passed. Nobody hears the answer. */
 export class CallCancelled extends Error {
   override readonly name = 'CallCancelled';
+  readonly status: StatusObject = { code: status.CANCELLED, details: 'cancelled', metadata: new Metadata() };
 
   constructor() {
     super('the client cancelled the call, left, or its deadline passed');

@@ -1,0 +1,126 @@
+import { once } from 'node:events';
+import type {
+  handleClientStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerReadableStream,
+  ServerWritableStream,
+  StatusObject,
+} from '@grpc/grpc-js';
+import { Refusal } from '../errors/refusal.js';
+import type { Logger } from '../log.js';
+import { describeDefect } from './defect.js';
+import { CallCancelled, type RunningCalls } from './running_calls.js';
+import { toStatus } from './status.js';
+
+/** What the wrappers of all calls share. */
+export interface CallEnvironment<Context> {
+  readonly calls: RunningCalls;
+  readonly log: Logger;
+  /** Makes what a handler gets beside its request. */
+  context(signal: AbortSignal, peer: string, log: Logger): Context;
+}
+
+type UnaryHandler<Request, Response, Context> = (request: Request, context: Context) => Promise<Response>;
+type UploadHandler<Request, Response, Context> = (messages: AsyncIterable<Request>, context: Context) => Promise<Response>;
+type DownloadHandler<Request, Response, Context> = (request: Request, context: Context) => AsyncIterable<Response>;
+
+/** One request, one response. */
+export function unary<Request, Response, Context>(
+  environment: CallEnvironment<Context>,
+  handler: UnaryHandler<Request, Response, Context>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    runCall(environment, call, (context) => handler(call.request, context)).then((response) => callback(null, response), callback);
+  };
+}
+
+/** A stream of requests, one response. The messages end where the stream ends, whatever the reason: see receiveUpload. */
+export function upload<Request, Response, Context>(
+  environment: CallEnvironment<Context>,
+  handler: UploadHandler<Request, Response, Context>,
+): handleClientStreamingCall<Request, Response> {
+  return (call, callback) => {
+    // A handler that has read enough leaves the loop; the call still has to answer.
+    const messages: AsyncIterable<Request> = { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) };
+    runCall(environment, call, (context, signal) => {
+      // Ends a loop that waits for the next message.
+      signal.addEventListener('abort', () => call.destroy(), { once: true });
+      return handler(messages, context);
+    }).then((response) => callback(null, response), callback);
+  };
+}
+
+/** One request, a stream of responses, made no faster than the client takes them. */
+export function download<Request, Response, Context>(
+  environment: CallEnvironment<Context>,
+  handler: DownloadHandler<Request, Response, Context>,
+): handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    runCall(environment, call, (context, signal) => sendAll(call, handler(call.request, context), signal)).then(
+      () => call.end(),
+      (status) => call.emit('error', status),
+    );
+  };
+}
+
+async function sendAll<Request, Response>(
+  call: ServerWritableStream<Request, Response>,
+  responses: AsyncIterable<Response>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const response of responses) {
+    signal.throwIfAborted();
+    if (!call.write(response)) await once(call, 'drain', { signal });
+  }
+}
+
+/** What the three kinds of call have in common. */
+type AnyCall = Pick<ServerReadableStream<unknown, unknown>, 'cancelled' | 'getPeer' | 'getPath'> & {
+  on(event: 'cancelled', listener: () => void): unknown;
+};
+
+/**
+ * Runs a handler as a call that counts as running, with a signal that is aborted when the client goes.
+ *
+ * @throws StatusObject, what grpc-js answers with
+ */
+async function runCall<Response, Context>(
+  environment: CallEnvironment<Context>,
+  call: AnyCall,
+  work: (context: Context, signal: AbortSignal) => Promise<Response>,
+): Promise<Response> {
+  const peer = call.getPeer();
+  const log = environment.log.child({ method: call.getPath(), peer });
+  const start = performance.now();
+  const seconds = () => (performance.now() - start) / 1000;
+  try {
+    const response = await environment.calls.run(async (controller) => {
+      const { signal } = controller;
+      call.on('cancelled', () => controller.abort(new CallCancelled()));
+      if (call.cancelled) controller.abort(new CallCancelled());
+      try {
+        return await work(environment.context(signal, peer, log), signal);
+      } catch (error) {
+        // Node's own functions throw an AbortError of theirs in place of the reason.
+        throw signal.aborted && error instanceof Error && error.name === 'AbortError' ? signal.reason : error;
+      }
+    });
+    log.debug({ seconds: seconds() }, 'answered');
+    return response;
+  } catch (error) {
+    throw failureStatus(error, log, seconds());
+  }
+}
+
+function failureStatus(error: unknown, log: Logger, seconds: number): StatusObject {
+  if (error instanceof Refusal) {
+    log.info({ seconds, reason: error.reason, problem: error.message }, 'refused');
+    return toStatus(error);
+  }
+  if (error instanceof CallCancelled) {
+    log.debug({ seconds }, 'cancelled by the client');
+    return error.status;
+  }
+  return toStatus(describeDefect(error, log));
+}

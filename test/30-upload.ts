@@ -1,0 +1,204 @@
+import { crc32 } from 'node:zlib';
+import test from 'ava';
+import { CHUNK_BYTES } from '../server/config.js';
+import type { Reason } from '../server/errors/catalogue.js';
+import type { Refusal } from '../server/errors/refusal.js';
+import { UploadBudget } from '../server/upload/budget.js';
+import { receiveUpload, type UploadMessage } from '../server/upload/receive.js';
+
+interface Header {
+  readonly totalBytes: number;
+}
+
+type Message = UploadMessage<Header>;
+
+/** A sink of plain memory that records what happens to it. */
+class MemorySink {
+  readonly bytes: Uint8Array;
+  closed = 0;
+
+  constructor(totalBytes: number) {
+    this.bytes = new Uint8Array(totalBytes);
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.bytes.set(bytes, offset);
+  }
+
+  close(): void {
+    this.closed++;
+  }
+}
+
+async function* stream(...messages: Message[]): AsyncGenerator<Message> {
+  yield* messages;
+}
+
+function bytes(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index * 31) % 251);
+}
+
+const nothing = new Uint8Array();
+const never = new AbortController().signal;
+
+function receive(messages: AsyncIterable<Message>, signal = never) {
+  const sinks: MemorySink[] = [];
+  const result = receiveUpload(
+    messages,
+    (header: Header) => {
+      const sink = new MemorySink(header.totalBytes);
+      sinks.push(sink);
+      return { totalBytes: header.totalBytes, sink };
+    },
+    signal,
+  );
+  return { result, sinks };
+}
+
+test('the bytes of all messages arrive in order and the sink stays open for its new owner', async (t) => {
+  const all = bytes(1000);
+  const { result } = receive(
+    stream(
+      { header: { totalBytes: 1000 }, pixels: all.subarray(0, 10) },
+      { pixels: all.subarray(10, 999) },
+      { pixels: all.subarray(999) },
+      { pixels: nothing, commit: { crc32: crc32(all) } },
+    ),
+  );
+  const { sink } = await result;
+  t.deepEqual(sink.bytes, all);
+  t.is(sink.closed, 0);
+});
+
+test('one message may carry header, bytes and commit', async (t) => {
+  const all = bytes(50);
+  const { sink } = await receive(stream({ header: { totalBytes: 50 }, data: all, commit: { crc32: crc32(all) } })).result;
+  t.deepEqual(sink.bytes, all);
+});
+
+test('what follows the commit is not read', async (t) => {
+  const all = bytes(5);
+  let readOn = false;
+  async function* messages(): AsyncGenerator<Message> {
+    yield { header: { totalBytes: 5 }, pixels: all, commit: { crc32: crc32(all) } };
+    readOn = true;
+  }
+  await receive(messages()).result;
+  t.false(readOn);
+});
+
+interface Fault {
+  readonly title: string;
+  readonly messages: readonly Message[];
+  readonly reason: Reason;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const five = bytes(5);
+const commit = { crc32: crc32(five) };
+const faults: readonly Fault[] = [
+  { title: 'no message at all', messages: [], reason: 'UPLOAD_TRUNCATED', metadata: { got: '0', wanted: 'unknown' } },
+  {
+    title: 'no header',
+    messages: [{ pixels: five, commit }],
+    reason: 'UPLOAD_MALFORMED',
+    metadata: { problem: 'the first message has no header' },
+  },
+  {
+    title: 'a second header',
+    messages: [
+      { header: { totalBytes: 5 }, pixels: nothing },
+      { header: { totalBytes: 5 }, pixels: five, commit },
+    ],
+    reason: 'UPLOAD_MALFORMED',
+    metadata: { problem: 'a second header' },
+  },
+  {
+    title: 'an end without commit',
+    messages: [{ header: { totalBytes: 5 }, pixels: five }],
+    reason: 'UPLOAD_TRUNCATED',
+    metadata: { got: '5', wanted: '5' },
+  },
+  {
+    title: 'a commit before the last byte',
+    messages: [{ header: { totalBytes: 6 }, pixels: five, commit }],
+    reason: 'UPLOAD_TRUNCATED',
+    metadata: { got: '5', wanted: '6' },
+  },
+  {
+    title: 'more bytes than declared',
+    messages: [{ header: { totalBytes: 4 }, pixels: five, commit }],
+    reason: 'UPLOAD_MALFORMED',
+    metadata: { problem: 'at least 5 bytes came, 4 were declared' },
+  },
+  {
+    title: 'a message beyond 1 MiB',
+    messages: [{ header: { totalBytes: 2 * CHUNK_BYTES }, pixels: new Uint8Array(CHUNK_BYTES + 1) }],
+    reason: 'UPLOAD_MALFORMED',
+    metadata: { problem: 'a message with 1048577 bytes; a message may carry 1048576' },
+  },
+  {
+    title: 'another checksum',
+    messages: [{ header: { totalBytes: 5 }, pixels: five, commit: { crc32: 0 } }],
+    reason: 'UPLOAD_CHECKSUM_MISMATCH',
+    metadata: { got: crc32(five).toString(16).padStart(8, '0'), wanted: '00000000' },
+  },
+];
+
+for (const fault of faults) {
+  test(`${fault.title} is refused and the sink is closed`, async (t) => {
+    const { result, sinks } = receive(stream(...fault.messages));
+    const refusal = await t.throwsAsync<Refusal>(result);
+    t.is(refusal.reason, fault.reason);
+    t.deepEqual(refusal.metadata, fault.metadata);
+    t.true(sinks.every((sink) => sink.closed === 1));
+  });
+}
+
+test('a full message of 1 MiB is taken', async (t) => {
+  const all = bytes(CHUNK_BYTES);
+  const { sink } = await receive(stream({ header: { totalBytes: CHUNK_BYTES }, pixels: all, commit: { crc32: crc32(all) } })).result;
+  t.is(Buffer.compare(sink.bytes, all), 0);
+});
+
+test('a client that goes before the commit ends the upload with the reason of the signal, even if all bytes are there', async (t) => {
+  const controller = new AbortController();
+  const reason = new Error('gone');
+  async function* messages(): AsyncGenerator<Message> {
+    yield { header: { totalBytes: 5 }, pixels: five };
+    controller.abort(reason);
+    yield { pixels: nothing, commit };
+  }
+  const { result, sinks } = receive(messages(), controller.signal);
+  t.is(await t.throwsAsync(result), reason);
+  t.is(sinks[0]?.closed, 1);
+});
+
+test('a stream that breaks closes the sink', async (t) => {
+  async function* messages(): AsyncGenerator<Message> {
+    yield { header: { totalBytes: 5 }, pixels: five };
+    throw new Error('broken');
+  }
+  const { result, sinks } = receive(messages());
+  await t.throwsAsync(result, { message: 'broken' });
+  t.is(sinks[0]?.closed, 1);
+});
+
+test('the checksum is the CRC-32 of zlib', async (t) => {
+  // The check value of CRC-32/ISO-HDLC in the catalogue of CRC algorithms: "123456789" -> cbf43926.
+  const digits = Buffer.from('123456789');
+  const { sink } = await receive(stream({ header: { totalBytes: 9 }, data: digits, commit: { crc32: 0xcbf43926 } })).result;
+  t.deepEqual(Buffer.from(sink.bytes), digits);
+});
+
+test('uploads under way may not exceed their budget together', (t) => {
+  const budget = new UploadBudget(100);
+  const release = budget.reserve(60);
+  const refusal = t.throws<Refusal>(() => budget.reserve(41));
+  t.is(refusal.reason, 'SERVER_BUSY');
+  t.true(refusal.retry);
+  budget.reserve(40);
+  release();
+  release();
+  t.is(budget.reserved, 40);
+});
