@@ -1,0 +1,42 @@
+import type { NetworkGraph } from '../../native/graph.js';
+
+/** What a network's graph depends on. The image size is none of it: the engine infers the shapes. */
+export interface GraphOptions {
+  /** Outputs of the last layer. */
+  readonly classes: number;
+  readonly channels: Channels;
+}
+
+export type Channels = 1 | 3;
+
+/** A network as data: what ReadClassifier offers by name. */
+export interface NetworkDefinition {
+  readonly name: string;
+  /** A sentence. */
+  readonly description: string;
+  /** Smallest image_width and image_height. */
+  readonly minSize: number;
+  /** Default of image_width and image_height. */
+  readonly defaultSize: number;
+  /** Whether image_width and image_height can be set at all. */
+  readonly resizable: boolean;
+  /** Whether another image size keeps all weights. */
+  readonly resizeKeepsWeights: boolean;
+  readonly defaultBatchSize: number;
+  readonly defaultWeightPrior: number;
+  /** Outputs of the last layer as long as the classes are not set. */
+  readonly defaultClassCount: number;
+  /** The layer that a change of the classes initialises anew. */
+  readonly classLayer: string;
+  /** Where trained weights come from; null where the network has fresh ones only. */
+  readonly pretrained: PretrainedWeights | null;
+  graph(options: GraphOptions): NetworkGraph;
+}
+
+/** Trained weights that users bring themselves. */
+export interface PretrainedWeights {
+  /** A safetensors file in the folder `pretrained` of the model folder, all tensors float32, named and shaped as the network's. */
+  readonly fileName: string;
+  /** How to get it. */
+  readonly remedy: string;
+}

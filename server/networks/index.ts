@@ -1,0 +1,33 @@
+import { compact } from './compact.js';
+import type { NetworkDefinition } from './definition.js';
+import { resnet18 } from './resnet18.js';
+
+/** The networks that ReadClassifier knows. */
+export const networks: readonly NetworkDefinition[] = [compact, resnet18];
+
+/** How scripts for HALCON name a network's file. */
+const HALCON_PREFIX = 'pretrained_dl_classifier_';
+const HALCON_SUFFIX = '.hdl';
+
+/** The network of this plain name, as a stored classifier has it. */
+export function networkByName(name: string): NetworkDefinition | null {
+  return networks.find((network) => network.name === name) ?? null;
+}
+
+/** What a file name asks for: a network by one of its names, or a stored classifier. */
+export type FileReference =
+  | { readonly kind: 'network'; readonly network: NetworkDefinition }
+  | { readonly kind: 'unknown_network'; readonly name: string }
+  | { readonly kind: 'stored' };
+
+/** Reads `compact`, `pretrained_dl_classifier_compact` and `pretrained_dl_classifier_compact.hdl` as the network; a network's name is never a stored file's. */
+export function parseFileName(fileName: string): FileReference {
+  const name = fileName.startsWith(HALCON_PREFIX) ? withoutSuffix(fileName.slice(HALCON_PREFIX.length)) : fileName;
+  const network = networkByName(name);
+  if (network !== null) return { kind: 'network', network };
+  return name === fileName ? { kind: 'stored' } : { kind: 'unknown_network', name };
+}
+
+function withoutSuffix(name: string): string {
+  return name.endsWith(HALCON_SUFFIX) ? name.slice(0, -HALCON_SUFFIX.length) : name;
+}
