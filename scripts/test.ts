@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+/**
+ * Runs all checks and tests, or those named on the command line: `contract`, `types`, `native`, `sanitize`, `ava`.
+ * The last line is `N passed, N failed`; the exit status is 1 where something failed.
+ */
+
+/** What a run of tests came to. */
+interface Count {
+  passed: number;
+  failed: number;
+}
+
+/** Runs a command; each line of its standard output goes to `onLine`, its errors to ours. Gives the exit status, or 1 for a signal. */
+async function run(command: readonly string[], onLine: (line: string) => void = console.log, env: NodeJS.ProcessEnv = {}): Promise<number> {
+  const [file = '', ...args] = command;
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+  const closed = once(child, 'close');
+  for await (const line of createInterface({ input: child.stdout })) onLine(line);
+  const [status, signal] = await closed;
+  if (signal !== null) console.log(`${file} was ended by ${signal}`);
+  return typeof status === 'number' ? status : 1;
+}
+
+/** A command that is one check: it passes or it fails. */
+async function check(command: readonly string[]): Promise<Count> {
+  const status = await run(command);
+  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1 };
+}
+
+/** A count that cannot be all good where the program that made it ended badly. */
+function withStatus(count: Count, status: number): Count {
+  return status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
+}
+
+/** The engine's tests: doctest ends with `[doctest] test cases: 12 | 11 passed | 1 failed | 0 skipped`. */
+async function doctest(folder: string, env: NodeJS.ProcessEnv = {}): Promise<Count> {
+  const built = await run(['cmake', '--build', folder, '--target', 'dl_engine_test', '--parallel', '2']);
+  if (built !== 0) return { passed: 0, failed: 1 };
+  const count = { passed: 0, failed: 0 };
+  let summaries = 0;
+  const status = await run(
+    [`${folder}/native/dl_engine_test`],
+    (line) => {
+      console.log(line);
+      const summary = /test cases:.*?(\d+) passed.*?(\d+) failed/.exec(line);
+      if (!summary) return;
+      summaries += 1;
+      count.passed += Number(summary[1]);
+      count.failed += Number(summary[2]);
+    },
+    env,
+  );
+  return withStatus(count, summaries === 0 ? 1 : status);
+}
+
+/** The same under AddressSanitizer and UndefinedBehaviorSanitizer, in a build of its own. */
+async function sanitize(): Promise<Count> {
+  const folder = 'build-sanitize';
+  const options = ['-DSANITIZE=ON', '-DDL_BUILD_TESTS=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo'];
+  if ((await run(['cmake', '-S', '.', '-B', folder, ...options])) !== 0) return { passed: 0, failed: 1 };
+  return doctest(folder, { UBSAN_OPTIONS: 'print_stacktrace=1' });
+}
+
+/** AVA's tests, by its TAP output: `ok 1 - title`, `not ok 2 - title`; what is skipped counts for neither. */
+async function ava(): Promise<Count> {
+  const count = { passed: 0, failed: 0 };
+  const status = await run(['node_modules/.bin/ava', '--tap'], (line) => {
+    const result = /^(ok|not ok) \d+ - (.*)$/.exec(line);
+    console.log(result ? `  ${result[1] === 'ok' ? '✔' : '✘'} ${result[2]}` : line);
+    if (!result || / # (SKIP|TODO)/.test(line)) return;
+    count[result[1] === 'ok' ? 'passed' : 'failed'] += 1;
+  });
+  return withStatus(count, count.passed === 0 ? 1 : status);
+}
+
+const STEPS: Readonly<Record<string, { title: string; run: () => Promise<Count> }>> = {
+  contract: { title: 'buf lint', run: () => check(['node_modules/.bin/buf', 'lint']) },
+  types: { title: 'type check', run: () => check(['node_modules/.bin/tsc']) },
+  native: { title: "the engine's tests", run: () => doctest('build') },
+  sanitize: { title: "the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer", run: sanitize },
+  ava: { title: 'the tests in test/', run: ava },
+};
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : ['contract', 'types', 'native', 'ava'];
+const total: Count = { passed: 0, failed: 0 };
+for (const name of names) {
+  const step = STEPS[name];
+  if (!step) {
+    console.error(`no tests named ${name}; there are: ${Object.keys(STEPS).join(', ')}`);
+    process.exit(2);
+  }
+  console.log(`\n== ${step.title}`);
+  const count = await step.run();
+  total.passed += count.passed;
+  total.failed += count.failed;
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed === 0 ? 0 : 1;
