@@ -55,14 +55,14 @@ export interface Engine {
 export interface EngineOptions {
   /** Threads that compute; null means all that the process may use. */
   readonly threads: number | null;
-  /** Jobs that may wait. */
+  /** Jobs that may wait beside the one that runs, 1 or more; the next is rejected with QUEUE_FULL. */
   readonly queueLength: number;
 }
 
 /** Host memory for the pixels of one batch, filled on the caller's thread and read by the engine thread. */
 export interface StagingBuffer {
   readonly byteLength: number;
-  /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end and CLOSED after {@link close}. */
+  /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end and while a job reads the buffer, CLOSED after {@link close}. */
   write(offset: number, bytes: Uint8Array): void;
   /** Frees the memory, at once or when the job that reads it has ended. Repeated calls are allowed. */
   close(): void;
@@ -163,7 +163,7 @@ export interface Model {
   readonly layers: readonly LayerInfo[];
   /** Number of values that training changes. */
   readonly parameterCount: number;
-  /** Bytes held now, parameters and plans. */
+  /** Bytes held after the last job that ended, parameters and plans; 0 until the first. */
   readonly memoryBytes: number;
   /** What the options would need, without allocating it. */
   planMemory(options: PlanOptions): Promise<MemoryPlan>;
@@ -183,7 +183,7 @@ export interface Model {
    * in `reinitialize`, is initialised anew from `seed`, momentum zero. Resolves with the names of the layers initialised anew.
    */
   reshape(graph: NetworkGraph, input: InputSize, reinitialize: readonly string[], seed: bigint): Promise<readonly string[]>;
-  /** Frees all memory after the running job. Repeated calls are allowed. */
+  /** Frees all memory after the running job; this model's waiting jobs are rejected with CLOSED. Repeated calls are allowed. */
   close(): Promise<void>;
 }
 
@@ -192,5 +192,10 @@ export interface Binding {
   readonly Engine: new (options: EngineOptions) => Engine;
   readonly StagingBuffer: new (byteLength: number) => StagingBuffer;
   /** Weights by He initialisation from `seed`, biases 0, batch norms 1 and 0, statistics 0 and 1. Throws INVALID_GRAPH. */
-  readonly Model: new (engine: Engine, graph: NetworkGraph, input: InputSize, seed: bigint) => Model;
+  readonly Model: new (
+    engine: Engine,
+    graph: NetworkGraph,
+    input: InputSize,
+    seed: bigint,
+  ) => Model;
 }

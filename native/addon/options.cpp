@@ -1,0 +1,78 @@
+#include "addon/options.h"
+
+#include "addon/error.h"
+#include "addon/fields.h"
+
+namespace dl::addon {
+namespace {
+
+Precision to_precision(const Fields& fields) {
+  const std::string name = fields.string("precision");
+  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+    if (name == precision_name(precision)) return precision;
+  }
+  fields.refuse("precision", "'" + name + "' is none of float32, bfloat16");
+}
+
+PlanOptions to_plan_options(const Fields& fields) {
+  return {fields.integer("batchSize", 1, kMaxExtent), to_precision(fields), fields.boolean("deterministic")};
+}
+
+/// The largest integer that a JavaScript number counts to.
+constexpr int64_t kMaxSafeInteger = (int64_t{1} << 53) - 1;
+
+}  // namespace
+
+PlanOptions to_plan_options(const Napi::Value& options) { return to_plan_options(option_fields(options, "options")); }
+
+TrainOptions to_train_options(const Napi::Value& options) {
+  const Fields fields = option_fields(options, "options");
+  return {to_plan_options(fields),
+          fields.integer("batchSizeMultiplier", 1, kMaxExtent),
+          fields.number("learningRate"),
+          fields.number("momentum"),
+          fields.number("weightPrior"),
+          static_cast<uint64_t>(fields.integer("step", 0, kMaxSafeInteger))};
+}
+
+uint64_t to_seed(const Napi::Value& seed) {
+  if (!seed.IsBigInt()) throw invalid_argument("seed", "is not a bigint");
+  bool lossless = false;
+  const uint64_t value = seed.As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!lossless) throw invalid_argument("seed", "must lie in 0..2^64 - 1");
+  return value;
+}
+
+std::vector<int32_t> to_labels(const Napi::Value& labels, int64_t count) {
+  if (!labels.IsTypedArray() || labels.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+    throw invalid_argument("labels", "is not an Int32Array");
+  }
+  const auto values = labels.As<Napi::Int32Array>();
+  const size_t length = values.ElementLength();
+  if (static_cast<int64_t>(length) != count) {
+    throw invalid_argument("labels", std::to_string(length) + " labels for " + std::to_string(count) + " images");
+  }
+  return {values.Data(), values.Data() + length};
+}
+
+std::vector<std::string> to_strings(const Napi::Value& strings, const std::string& argument) {
+  if (!strings.IsArray()) throw invalid_argument(argument, "is not an array");
+  const Napi::Array array = strings.As<Napi::Array>();
+  std::vector<std::string> result;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value string = array.Get(i);
+    if (!string.IsString()) throw invalid_argument(argument, "holds something that is not a string");
+    result.push_back(string.As<Napi::String>().Utf8Value());
+  }
+  return result;
+}
+
+Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& strings) {
+  Napi::Array array = Napi::Array::New(env, strings.size());
+  for (uint32_t i = 0; i < array.Length(); ++i) array.Set(i, strings[i]);
+  return array;
+}
+
+const char* precision_name(Precision precision) { return precision == Precision::kFloat32 ? "float32" : "bfloat16"; }
+
+}  // namespace dl::addon

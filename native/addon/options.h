@@ -1,0 +1,32 @@
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "engine/model.h"
+
+namespace dl::addon {
+
+/// PlanOptions of native/binding.ts; throws kInvalidArgument.
+PlanOptions to_plan_options(const Napi::Value& options);
+
+/// TrainOptions of native/binding.ts; throws kInvalidArgument.
+TrainOptions to_train_options(const Napi::Value& options);
+
+/// A bigint of 64 bits; throws kInvalidArgument.
+uint64_t to_seed(const Napi::Value& seed);
+
+/// A copy of an Int32Array of `count` labels; throws kInvalidArgument.
+std::vector<int32_t> to_labels(const Napi::Value& labels, int64_t count);
+
+/// A copy of an array of strings; throws kInvalidArgument.
+std::vector<std::string> to_strings(const Napi::Value& strings, const std::string& argument);
+
+Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& strings);
+
+/// The name of Precision in native/binding.ts.
+const char* precision_name(Precision precision);
+
+}  // namespace dl::addon

@@ -1,0 +1,103 @@
+#include "addon/staging_buffer.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "addon/error.h"
+#include "addon/fields.h"
+
+namespace dl::addon {
+namespace {
+
+/// 64 GiB: beyond it, a size is a mistake.
+constexpr double kMaxBytes = 64.0 * (int64_t{1} << 30);
+
+size_t to_byte_length(const Napi::Value& value) {
+  if (!value.IsNumber()) throw invalid_argument("byteLength", "is not a number");
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (!(number >= 1 && number <= kMaxBytes) || std::trunc(number) != number) {
+    throw invalid_argument("byteLength", "must be an integer in 1..2^36");
+  }
+  return static_cast<size_t>(number);
+}
+
+}  // namespace
+
+StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::calloc(size, 1))), size_(size) {
+  if (data_ == nullptr) {
+    throw Error(Reason::kOutOfMemory, "a staging buffer of " + std::to_string(size) + " bytes could not be had",
+                {{"bytes", std::to_string(size)}});
+  }
+}
+
+void StagingMemory::Free::operator()(std::byte* data) const { std::free(data); }
+
+ImageBatch StagedImages::view(ImageShape shape) const {
+  const auto image_bytes = static_cast<size_t>(shape.size()) * (format == PixelFormat::kUint8 ? 1 : sizeof(float));
+  const std::span<std::byte> bytes = memory->bytes();
+  if (bytes.size() / image_bytes < static_cast<size_t>(count)) {
+    throw invalid_argument("buffer", std::to_string(bytes.size()) + " bytes do not hold " + std::to_string(count) + " images of " +
+                                         std::to_string(image_bytes) + " bytes");
+  }
+  return {format, count, bytes.first(static_cast<size_t>(count) * image_bytes)};
+}
+
+void StagingBuffer::define(Napi::Env env, Napi::Object exports) {
+  using Self = Wrapped<StagingBuffer>;
+  Self::define(env, exports,
+               {Self::getter<&StagingBuffer::byte_length>("byteLength"), Self::method<&StagingBuffer::write>("write"),
+                Self::method<&StagingBuffer::close>("close")});
+}
+
+StagingBuffer::StagingBuffer(const Napi::CallbackInfo& info)
+    : size_(to_byte_length(info[0])), memory_(std::make_shared<StagingMemory>(size_)) {
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(size_));
+}
+
+void StagingBuffer::release(Napi::Env env) {
+  if (memory_ == nullptr) return;
+  memory_.reset();
+  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(size_));
+}
+
+Napi::Value StagingBuffer::byte_length(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(size_));
+}
+
+Napi::Value StagingBuffer::write(const Napi::CallbackInfo& info) {
+  if (memory_ == nullptr) throw closed("staging buffer");
+  if (lock_.use_count() > 1) throw invalid_argument("buffer", "a job that has not ended reads it");
+  if (!info[0].IsNumber()) throw invalid_argument("offset", "is not a number");
+  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw invalid_argument("bytes", "is not a Uint8Array");
+  }
+  const double offset = info[0].As<Napi::Number>().DoubleValue();
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const size_t length = bytes.ByteLength();
+  if (!(offset >= 0) || std::trunc(offset) != offset || offset + static_cast<double>(length) > static_cast<double>(size_)) {
+    throw invalid_argument("offset", std::to_string(length) + " bytes at the offset " + info[0].ToString().Utf8Value() +
+                                         " reach beyond a buffer of " + std::to_string(size_) + " bytes");
+  }
+  if (length > 0) std::memcpy(memory_->bytes().data() + static_cast<size_t>(offset), bytes.Data(), length);
+  return info.Env().Undefined();
+}
+
+Napi::Value StagingBuffer::close(const Napi::CallbackInfo& info) {
+  release(info.Env());
+  return info.Env().Undefined();
+}
+
+StagedImages StagingBuffer::to_images(Napi::Env env, const Napi::Value& batch) {
+  const Fields fields = option_fields(batch, "batch");
+  const std::string format = fields.string("format");
+  if (format != "uint8" && format != "float32") fields.refuse("format", "'" + format + "' is none of uint8, float32");
+  const int64_t count = fields.integer("count", 1, kMaxExtent);
+  const StagingBuffer* buffer = Wrapped<StagingBuffer>::unwrap(env, fields.value("buffer"));
+  if (buffer == nullptr) fields.refuse("buffer", "is no StagingBuffer");
+  if (buffer->memory_ == nullptr) throw closed("staging buffer");
+  return {buffer->memory_, buffer->lock_, format == "uint8" ? PixelFormat::kUint8 : PixelFormat::kFloat32, count};
+}
+
+}  // namespace dl::addon

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "addon/wrapped.h"
+#include "engine/model.h"
+
+namespace dl::addon {
+
+/// The memory behind a StagingBuffer: zeros until written, aligned for float32.
+class StagingMemory {
+ public:
+  /// Throws kOutOfMemory.
+  explicit StagingMemory(size_t size);
+
+  std::span<std::byte> bytes() const { return {data_.get(), size_}; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* data) const;
+  };
+  std::unique_ptr<std::byte, Free> data_;
+  size_t size_;
+};
+
+/// The images of a job: while one exists, its staging buffer cannot be written. Made and destroyed on the JavaScript thread.
+struct StagedImages {
+  std::shared_ptr<StagingMemory> memory;
+  std::shared_ptr<void> write_lock;
+  PixelFormat format = PixelFormat::kUint8;
+  int64_t count = 0;
+
+  /// The engine's view for images of this shape; throws kInvalidArgument where the buffer is too small for them.
+  ImageBatch view(ImageShape shape) const;
+};
+
+/// StagingBuffer of native/binding.ts.
+class StagingBuffer {
+ public:
+  static constexpr const char* kName = "StagingBuffer";
+  static constexpr napi_type_tag kTag{0x6f0d2c5b9a3e4187, 0x8b14e7d05c92f36a};
+
+  static void define(Napi::Env env, Napi::Object exports);
+
+  explicit StagingBuffer(const Napi::CallbackInfo& info);
+  void finalize(Napi::Env env) { release(env); }
+
+  Napi::Value byte_length(const Napi::CallbackInfo& info);
+  Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  /// An ImageBatch of native/binding.ts; throws kInvalidArgument, and kClosed for a closed buffer.
+  static StagedImages to_images(Napi::Env env, const Napi::Value& batch);
+
+ private:
+  void release(Napi::Env env);
+
+  size_t size_;
+  std::shared_ptr<StagingMemory> memory_;                     // null after close()
+  std::shared_ptr<void> lock_ = std::make_shared<char>('\0');  // its copies are the jobs that read
+};
+
+}  // namespace dl::addon

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <napi.h>
+
+#include "engine/model.h"
+
+namespace dl::addon {
+
+/// A step and the seconds that it waited in the queue.
+struct TimedStep {
+  double queue_seconds = 0;
+  StepResult result;
+};
+
+/// StepResult of native/binding.ts.
+Napi::Value to_js_step_result(Napi::Env env, const TimedStep& step);
+
+/// MemoryPlan of native/binding.ts.
+Napi::Value to_js_memory_plan(Napi::Env env, const MemoryPlan& plan);
+
+}  // namespace dl::addon

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+#include <vector>
+
+#include "engine/model.h"
+
+namespace dl::addon {
+
+/// The names of TensorRole in native/binding.ts.
+const char* role_name(TensorRole role);
+
+Napi::Array to_js_shape(Napi::Env env, const std::vector<int64_t>& shape);
+
+/// Hands the values over to JavaScript without a copy: the array's memory is the vector's.
+Napi::Float32Array to_float32_array(Napi::Env env, std::vector<float>&& values);
+
+/// Tensors of native/binding.ts; the values are handed over without a copy.
+Napi::Array to_js_tensors(Napi::Env env, std::vector<NamedTensor>&& tensors);
+
+/// Copies the tensors; throws kInvalidArgument where a field is missing or the data's length is not the shape's.
+std::vector<NamedTensor> to_tensors(const Napi::Value& tensors);
+
+}  // namespace dl::addon

@@ -1,0 +1,104 @@
+/** Loads the native engine: `build/Release/dl_engine_addon.node` of this package. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Binding, EngineError } from './binding.js';
+import { withThreadWaiting } from './thread_waiting.js';
+
+export type * from './binding.js';
+export type * from './graph.js';
+
+/** What each class of a {@link Binding} must have; an addon that lacks one was built from other sources. */
+const MEMBERS = {
+  Engine: ['info', 'close'],
+  StagingBuffer: ['byteLength', 'write', 'close'],
+  Model: [
+    'tensors',
+    'layers',
+    'parameterCount',
+    'memoryBytes',
+    'planMemory',
+    'prepare',
+    'train',
+    'apply',
+    'snapshot',
+    'restore',
+    'reshape',
+    'close',
+  ],
+} as const satisfies Record<keyof Binding, readonly string[]>;
+
+/** Whether a caught value comes from the addon and so has a `reason` and `metadata`. */
+export function isEngineError(error: unknown): error is EngineError {
+  return error instanceof Error && error.name === 'EngineError' && 'reason' in error && 'metadata' in error;
+}
+
+/** The addon could not be used; the message says why and names the command that mends it. */
+export class AddonLoadError extends Error {
+  override readonly name = 'AddonLoadError';
+
+  constructor(file: string, problem: string, options?: ErrorOptions) {
+    super(`The native engine ${file} ${problem}\nBuild it with:  npm run build:native`, options);
+  }
+}
+
+/** The folder of this package, seen from its sources or from dist/. */
+function packageRoot(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: string };
+      if (name === 'dl-classifier') return folder;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  throw new Error(`no package.json of dl-classifier above ${import.meta.url}`);
+}
+
+/** The first thing that an addon's exports lack, or null. */
+function missingMember(exports: Record<string, unknown>): string | null {
+  for (const [name, members] of Object.entries(MEMBERS)) {
+    const constructor = exports[name];
+    if (typeof constructor !== 'function') return name;
+    const absent = members.find((member) => !(member in constructor.prototype));
+    if (absent !== undefined) return `${name}.${absent}`;
+  }
+  return null;
+}
+
+/**
+ * Loads an addon and checks that it belongs to this version of the package.
+ * @throws {AddonLoadError} where it is absent, cannot be loaded or was built from other sources.
+ */
+export function loadAddon(file: string, version: string): Binding {
+  let exports: Record<string, unknown>;
+  try {
+    exports = withThreadWaiting(() => createRequire(import.meta.url)(file) as Record<string, unknown>);
+  } catch (cause) {
+    const error = cause as NodeJS.ErrnoException;
+    const problem = error.code === 'MODULE_NOT_FOUND' ? 'has not been built.' : `cannot be loaded: ${error.message}`;
+    throw new AddonLoadError(file, problem, { cause });
+  }
+  if (exports.version !== version) {
+    throw new AddonLoadError(file, `was built for version ${String(exports.version)} of this package, which is ${version}.`);
+  }
+  const missing = missingMember(exports);
+  if (missing !== null) throw new AddonLoadError(file, `was built from other sources: it has no ${missing}.`);
+  return exports as unknown as Binding;
+}
+
+let loaded: Binding | null = null;
+
+/**
+ * The native engine's classes.
+ * @throws {AddonLoadError} where the addon is absent, cannot be loaded or was built from other sources.
+ */
+export function engineBinding(): Binding {
+  if (loaded === null) {
+    const root = packageRoot();
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    loaded = loadAddon(join(root, 'build', 'Release', 'dl_engine_addon.node'), version);
+  }
+  return loaded;
+}

@@ -1,0 +1,111 @@
+import test from 'ava';
+import { engineBinding } from '../native/index.js';
+import { busy, makeEngine, makeModel, makeSlowModel, noiseBatch, refusal, refusalReason } from './support/engine.js';
+import { planOptions, SLOW_INPUT, SMALL_INPUT, trainOptions } from './support/graphs.js';
+
+const { StagingBuffer } = engineBinding();
+
+test('a staging buffer has the length that it was made with', (t) => {
+  t.is(new StagingBuffer(12345).byteLength, 12345);
+});
+
+test('lengths that are none are refused', async (t) => {
+  for (const length of [undefined, null, '8', {}, 0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 40] as never[]) {
+    t.is(await refusalReason(() => new StagingBuffer(length)), 'INVALID_ARGUMENT');
+  }
+});
+
+test('write takes what fits and refuses a byte more', async (t) => {
+  const buffer = new StagingBuffer(100);
+  buffer.write(0, new Uint8Array(100));
+  buffer.write(99, new Uint8Array(1));
+  buffer.write(100, new Uint8Array(0));
+  for (const [offset, length] of [
+    [0, 101],
+    [1, 100],
+    [99, 2],
+    [100, 1],
+    [101, 0],
+    [-1, 1],
+    [0.5, 1],
+    [Number.NaN, 1],
+    [2 ** 53, 1],
+    [2 ** 64, 1],
+  ] as const) {
+    const error = await refusal(() => buffer.write(offset, new Uint8Array(length)));
+    t.is(error.reason, 'INVALID_ARGUMENT');
+    t.is(error.metadata.argument, 'offset');
+  }
+});
+
+test('write refuses what are no bytes', async (t) => {
+  const buffer = new StagingBuffer(100);
+  for (const bytes of [undefined, null, 'bytes', [1, 2], new ArrayBuffer(4), new Uint8ClampedArray(4), new Int8Array(4)] as never[]) {
+    const error = await refusal(() => buffer.write(0, bytes));
+    t.is(error.reason, 'INVALID_ARGUMENT');
+    t.is(error.metadata.argument, 'bytes');
+  }
+  for (const offset of [undefined, null, '0', 0n] as never[]) {
+    t.is((await refusal(() => buffer.write(offset, new Uint8Array(1)))).metadata.argument, 'offset');
+  }
+});
+
+test('a view into a larger buffer and shared memory are copied as they are; a detached array holds nothing', async (t) => {
+  const engine = makeEngine();
+  const model = makeModel(engine);
+  const pixels = new Uint8Array(8 * 8 * 3).map((_, i) => i);
+  const confidences = async (...writes: [number, Uint8Array][]): Promise<Float32Array> => {
+    const buffer = new StagingBuffer(pixels.length);
+    for (const [offset, bytes] of writes) buffer.write(offset, bytes);
+    return model.apply({ buffer, format: 'uint8', count: 1 }, planOptions(1));
+  };
+  const expected = await confidences([0, pixels]);
+  const larger = new Uint8Array([9, 9, ...pixels, 9]).subarray(2, 2 + pixels.length);
+  t.deepEqual(await confidences([0, larger]), expected);
+  t.deepEqual(await confidences([0, Buffer.from(pixels)]), expected);
+  t.deepEqual(await confidences([0, pixels.subarray(0, 100)], [100, pixels.subarray(100)]), expected);
+  const shared = new Uint8Array(new SharedArrayBuffer(pixels.length));
+  shared.set(pixels);
+  t.deepEqual(await confidences([0, shared]), expected);
+  const detached = new Uint8Array(16).fill(7);
+  structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  t.deepEqual(await confidences([0, pixels], [0, detached]), expected);
+  await engine.close();
+});
+
+test('a closed buffer refuses to be written and to be read', async (t) => {
+  const engine = makeEngine();
+  const model = makeModel(engine);
+  const batch = noiseBatch(SMALL_INPUT, 2);
+  batch.buffer.close();
+  batch.buffer.close();
+  t.is(batch.buffer.byteLength, 2 * 8 * 8 * 3);
+  t.is(await refusalReason(() => batch.buffer.write(0, new Uint8Array(1))), 'CLOSED');
+  t.is(await refusalReason(() => model.apply(batch, planOptions(2))), 'CLOSED');
+  await engine.close();
+});
+
+test('a buffer cannot be written while a job reads it', async (t) => {
+  const engine = makeEngine();
+  const model = makeSlowModel(engine);
+  const batch = noiseBatch(SLOW_INPUT, 1);
+  const running = busy(model);
+  const waiting = model.train(batch, new Int32Array(1), trainOptions(1));
+  const error = await refusal(() => batch.buffer.write(0, new Uint8Array(1)));
+  t.is(error.reason, 'INVALID_ARGUMENT');
+  t.is(error.metadata.argument, 'buffer');
+  await Promise.all([running, waiting]);
+  batch.buffer.write(0, new Uint8Array(1));
+  await engine.close();
+});
+
+test('a refused call gives the buffer back at once', async (t) => {
+  const engine = makeEngine(1);
+  const model = makeSlowModel(engine);
+  const batch = noiseBatch(SLOW_INPUT, 1);
+  const taken = [busy(model), model.snapshot()];
+  t.is(await refusalReason(() => model.apply(batch, planOptions(1))), 'QUEUE_FULL');
+  batch.buffer.write(0, new Uint8Array(1));
+  await Promise.all(taken);
+  await engine.close();
+});
