@@ -1,0 +1,197 @@
+// Batch norm with activation and residual, forward and backward. Included by variant.cpp inside the variant's own namespace.
+//
+// Mean and variance of a piece that lies in the first-level cache are taken in two passes, pieces are joined by the formula of Chan,
+// Golub and LeVeque (1979) in double precision: no cancellation whatever the mean, and one pass over memory.
+
+/// Rows of a tile that stay in the first-level cache.
+constexpr int64_t kCachedRows = 64;
+
+struct Bounds {
+  float lower, upper;
+};
+
+[[gnu::always_inline]] inline Bounds bounds(const Activation& activation) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return activation.present ? Bounds{0, activation.upper} : Bounds{-kInfinity, kInfinity};
+}
+
+template <class T>
+void statistics(const T* x, const Layout& layout, double* partial, double* mean, double* variance) {
+  const int64_t block = layout.block(), channels = layout.padded_channels();
+  for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t channel) {
+    for_each_tile(block, [&](int64_t tile, auto width) {
+      double* means = partial + item * 2 * channels + channel + tile;
+      double* squares = means + channels;
+      std::fill_n(means, static_cast<int64_t>(width), 0.0);
+      std::fill_n(squares, static_cast<int64_t>(width), 0.0);
+      for (int64_t done = 0; done < rows; done += kCachedRows) {
+        const int64_t count = std::min(kCachedRows, rows - done);
+        const T* values = x + first + done * block + tile;
+        float sum[kTile] = {}, deviation[kTile] = {}, centre[kTile] = {};
+        for (int64_t r = 0; r < count; ++r) {
+#pragma omp simd
+          for (int64_t c = 0; c < width; ++c) sum[c] += load(values[r * block + c]);
+        }
+        for (int64_t c = 0; c < width; ++c) centre[c] = sum[c] / static_cast<float>(count);
+        float residue[kTile] = {};  // what rounding left in the centre
+        for (int64_t r = 0; r < count; ++r) {
+#pragma omp simd
+          for (int64_t c = 0; c < width; ++c) {
+            const float d = load(values[r * block + c]) - centre[c];
+            residue[c] += d;
+            deviation[c] += d * d;
+          }
+        }
+        const double n_a = static_cast<double>(done), n_b = static_cast<double>(count), n = n_a + n_b;
+        for (int64_t c = 0; c < width; ++c) {
+          const double correction = static_cast<double>(residue[c]) / n_b;
+          const double mean_b = static_cast<double>(centre[c]) + correction;
+          const double square_b = static_cast<double>(deviation[c]) - n_b * correction * correction;
+          const double delta = mean_b - means[c];
+          means[c] += delta * n_b / n;
+          squares[c] += square_b + delta * delta * n_a * n_b / n;
+        }
+      }
+    });
+  });
+
+  const int64_t items = reduction_items(layout);
+  const double total = static_cast<double>(layout.images * layout.spatial());
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < channels; ++c) {
+    double n_a = 0, mean_a = 0, square_a = 0;
+    for (int64_t item = 0; item < items; ++item) {
+      const double n_b = static_cast<double>(item_rows(layout, item));
+      const double delta = partial[item * 2 * channels + c] - mean_a;
+      const double n = n_a + n_b;
+      mean_a += delta * n_b / n;
+      square_a += partial[(item * 2 + 1) * channels + c] + delta * delta * n_a * n_b / n;
+      n_a = n;
+    }
+    mean[c] = mean_a;
+    variance[c] = square_a / total;
+  }
+}
+
+template <class T, bool kResidual>
+void normalization_forward_as(const NormalizationForward<T>& job) {
+  const Bounds bound = bounds(job.activation);
+  with_constant(job.layout.block(), [&](auto block) {
+    for_each_piece(job.layout, [&](int64_t first, int64_t rows, int64_t channel) {
+      const float* scale = job.scale + channel;
+      const float* shift = job.shift + channel;
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t row = first + r * block;
+#pragma omp simd
+        for (int64_t c = 0; c < block; ++c) {
+          float v = load(job.x[row + c]) * scale[c] + shift[c];
+          if constexpr (kResidual) v += load(job.residual[row + c]);
+          v = v < bound.lower ? bound.lower : v;  // NaN stays NaN: a diverged step must be seen
+          v = v > bound.upper ? bound.upper : v;
+          store(job.y[row + c], v);
+        }
+      }
+    });
+  });
+}
+
+template <class T>
+void normalization_forward(const NormalizationForward<T>& job) {
+  job.residual ? normalization_forward_as<T, true>(job) : normalization_forward_as<T, false>(job);
+}
+
+template <class T, bool kTwo, bool kResidual>
+void normalization_reduce_as(const NormalizationReduce<T>& job) {
+  const Layout& layout = job.layout;
+  const Bounds bound = bounds(job.activation);
+  const int64_t block = layout.block(), channels = layout.padded_channels();
+  for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t channel) {
+    for_each_tile(block, [&](int64_t tile, auto width) {
+      double* sums = job.partial + item * 2 * channels + channel + tile;
+      double* products = sums + channels;
+      std::fill_n(sums, static_cast<int64_t>(width), 0.0);
+      std::fill_n(products, static_cast<int64_t>(width), 0.0);
+      const float* mean = job.mean + channel + tile;
+      const float* scale = job.scale + channel + tile;
+      const float* shift = job.shift + channel + tile;
+      for (int64_t done = 0; done < rows; done += kCachedRows) {
+        const int64_t count = std::min(kCachedRows, rows - done);
+        float sum[kTile] = {}, product[kTile] = {};
+        for (int64_t r = 0; r < count; ++r) {
+          const int64_t row = first + (done + r) * block + tile;
+#pragma omp simd
+          for (int64_t c = 0; c < width; ++c) {
+            float dy = load(job.dy[row + c]);
+            if constexpr (kTwo) dy += load(job.dy2[row + c]);
+            const float x = load(job.x[row + c]);
+            float v;
+            if constexpr (kResidual) {
+              v = load(job.y[row + c]);
+            } else {
+              v = x * scale[c] + shift[c];
+            }
+            const float dz = (v > bound.lower) & (v < bound.upper) ? dy : 0.0f;
+            if constexpr (kResidual) store(job.dz[row + c], dz);
+            sum[c] += dz;
+            product[c] += dz * (x - mean[c]);
+          }
+        }
+        for (int64_t c = 0; c < width; ++c) {
+          sums[c] += static_cast<double>(sum[c]);
+          products[c] += static_cast<double>(product[c]);
+        }
+      }
+    });
+  });
+
+  const int64_t items = reduction_items(layout);
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < channels; ++c) {
+    double sum = 0, product = 0;
+    for (int64_t item = 0; item < items; ++item) {
+      sum += job.partial[item * 2 * channels + c];
+      product += job.partial[(item * 2 + 1) * channels + c];
+    }
+    job.sum_dz[c] = sum;
+    job.sum_dz_centered[c] = product;
+  }
+}
+
+template <class T>
+void normalization_reduce(const NormalizationReduce<T>& job) {
+  if (job.dy2) {
+    job.dz ? normalization_reduce_as<T, true, true>(job) : normalization_reduce_as<T, true, false>(job);
+  } else {
+    job.dz ? normalization_reduce_as<T, false, true>(job) : normalization_reduce_as<T, false, false>(job);
+  }
+}
+
+template <class T, bool kTwo>
+void normalization_backward_as(const NormalizationBackward<T>& job) {
+  const Bounds bound = bounds(job.activation);
+  with_constant(job.layout.block(), [&](auto block) {
+    for_each_piece(job.layout, [&](int64_t first, int64_t rows, int64_t channel) {
+      const float* mean = job.mean + channel;
+      const float* scale = job.scale + channel;
+      const float* shift = job.shift + channel;
+      const float *a = job.a + channel, *b = job.b + channel, *constant = job.c + channel;
+      for (int64_t r = 0; r < rows; ++r) {
+        const int64_t row = first + r * block;
+#pragma omp simd
+        for (int64_t c = 0; c < block; ++c) {
+          float dy = load(job.dy[row + c]);
+          if constexpr (kTwo) dy += load(job.dy2[row + c]);
+          const float x = load(job.x[row + c]);
+          const float v = x * scale[c] + shift[c];
+          const float dz = (v > bound.lower) & (v < bound.upper) ? dy : 0.0f;
+          store(job.dx[row + c], a[c] * dz + (b[c] * (x - mean[c]) + constant[c]));
+        }
+      }
+    });
+  });
+}
+
+template <class T>
+void normalization_backward(const NormalizationBackward<T>& job) {
+  job.dy2 ? normalization_backward_as<T, true>(job) : normalization_backward_as<T, false>(job);
+}

@@ -1,0 +1,67 @@
+// How the kernels walk over an activation. Included by variant.cpp inside the variant's own namespace.
+
+/// Calls walk(first value, rows, first channel) for pieces of rows (positions in space) with `layout.block()` channels each, in parallel.
+template <class Walk>
+void for_each_piece(const Layout& layout, const Walk& walk) {
+  constexpr int64_t kValues = 32768;
+  const int64_t images = layout.images, blocks = layout.blocks(), spatial = layout.spatial(), block = layout.block();
+  const int64_t piece = std::max<int64_t>(1, kValues / block);
+  const int64_t pieces = (spatial + piece - 1) / piece;
+#pragma omp parallel for collapse(3) schedule(static)
+  for (int64_t n = 0; n < images; ++n) {
+    for (int64_t b = 0; b < blocks; ++b) {
+      for (int64_t p = 0; p < pieces; ++p) {
+        const int64_t row = p * piece;
+        walk(((n * blocks + b) * spatial + row) * block, std::min(piece, spatial - row), b * block);
+      }
+    }
+  }
+}
+
+/// Calls walk(item, first value, rows, first channel) for the pieces of a reduction, in parallel; an item's channels may come in several calls.
+template <class Walk>
+void for_each_item(const Layout& layout, const Walk& walk) {
+  const int64_t images = layout.images, blocks = layout.blocks(), spatial = layout.spatial(), block = layout.block();
+  const int64_t piece = std::clamp<int64_t>(65536 / block, 1, spatial);  // reduction_rows
+  const int64_t pieces = (spatial + piece - 1) / piece;
+#pragma omp parallel for collapse(3) schedule(static)
+  for (int64_t n = 0; n < images; ++n) {
+    for (int64_t p = 0; p < pieces; ++p) {
+      for (int64_t b = 0; b < blocks; ++b) {
+        const int64_t row = p * piece;
+        walk(n * pieces + p, ((n * blocks + b) * spatial + row) * block, std::min(piece, spatial - row), b * block);
+      }
+    }
+  }
+}
+
+/// Rows of the item; all items but the last of an image have reduction_rows(layout).
+inline int64_t item_rows(const Layout& layout, int64_t item) {
+  const int64_t piece = std::clamp<int64_t>(65536 / layout.block(), 1, layout.spatial());
+  const int64_t pieces = (layout.spatial() + piece - 1) / piece;
+  return std::min(piece, layout.spatial() - (item % pieces) * piece);
+}
+
+/// Calls f with the block's width as a constant for the common widths, so that the inner loops unroll.
+template <class F>
+void with_constant(int64_t block, const F& f) {
+  switch (block) {
+    case 16: return f(std::integral_constant<int64_t, 16>{});
+    case 32: return f(std::integral_constant<int64_t, 32>{});
+    case 64: return f(std::integral_constant<int64_t, 64>{});
+    case 128: return f(std::integral_constant<int64_t, 128>{});
+    default: return f(block);
+  }
+}
+
+/// Calls f(first channel of the tile, width) for the channels of a block, with the width as a constant wherever it is 64 or 16.
+template <class F>
+void for_each_tile(int64_t block, const F& f) {
+  int64_t c = 0;
+  for (; c + 64 <= block; c += 64) f(c, std::integral_constant<int64_t, 64>{});
+  for (; c + 16 <= block; c += 16) f(c, std::integral_constant<int64_t, 16>{});
+  if (c < block) f(c, block - c);
+}
+
+/// Room for one tile.
+constexpr int64_t kTile = 64;

@@ -1,0 +1,70 @@
+// All kernels for one instruction set. Compiled once for each, with DL_KERNELS_VARIANT naming the namespace; nothing with external linkage but
+// the table leaves this file, so that no code of one instruction set can stand in for another's.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "cpu/kernels/kernels.h"
+#include "engine/random.h"
+
+#define DL_STRING_OF(name) #name
+#define DL_STRING(name) DL_STRING_OF(name)
+
+namespace dl::cpu::DL_KERNELS_VARIANT {
+namespace {
+
+#include "cpu/kernels/rows.inl"
+// The walks above come first: the kernels below use them.
+#include "cpu/kernels/batch_norm.inl"
+#include "cpu/kernels/elementwise.inl"
+#include "cpu/kernels/pixels.inl"
+#include "cpu/kernels/pooling.inl"
+#include "cpu/kernels/softmax.inl"
+#include "cpu/kernels/update.inl"
+
+template <class T>
+constexpr TypedKernels<T> typed_kernels() {
+  return {
+      .convert_uint8 = convert_uint8<T>,
+      .convert_float = convert_float<T>,
+      .statistics = statistics<T>,
+      .normalization_forward = normalization_forward<T>,
+      .normalization_reduce = normalization_reduce<T>,
+      .normalization_backward = normalization_backward<T>,
+      .relu_forward = relu_forward<T>,
+      .relu_backward = relu_backward<T>,
+      .add = add<T>,
+      .concat_copy = concat_copy<T>,
+      .dropout = dropout<T>,
+      .max_pool_forward = max_pool_forward<T>,
+      .max_pool_backward = max_pool_backward<T>,
+      .average_pool_forward = average_pool_forward<T>,
+      .average_pool_backward = average_pool_backward<T>,
+      .global_average_forward = global_average_forward<T, T>,
+      .global_average_forward_float = global_average_forward<T, float>,
+      .global_average_backward = global_average_backward<T>,
+      .softmax_loss = softmax_loss<T>,
+  };
+}
+
+}  // namespace
+
+extern const KernelTable kTable;
+const KernelTable kTable = {
+    .instruction_set = DL_STRING(DL_KERNELS_VARIANT),
+    .float32 = typed_kernels<float>(),
+    .bfloat16 = typed_kernels<Bfloat16>(),
+    .find_pixel_fault = find_pixel_fault,
+    .softmax = softmax,
+    .update_norms = update_norms,
+    .update = update,
+    .accumulate = accumulate,
+};
+
+}  // namespace dl::cpu::DL_KERNELS_VARIANT

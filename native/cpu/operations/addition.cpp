@@ -1,0 +1,45 @@
+#include "cpu/gradient_sum.h"
+#include "cpu/operations/operations.h"
+
+namespace dl::cpu {
+namespace {
+
+/// y = a + b, where it does not follow a batch norm. The gradient goes to both as it is.
+template <class T>
+class Addition final : public Operation {
+ public:
+  Addition(PlanBuilder& builder, const FusedOperation& operation) : node_(operation.node), inputs_(builder.node(node_).inputs) {
+    const Value a = builder.read_value(inputs_[0]);
+    a_ = a.buffer;
+    b_ = builder.read_value(inputs_[1]).buffer;
+    size_ = a.layout.size();
+    y_ = builder.create_value(node_, a.layout, a.type).buffer;
+  }
+
+  void plan_backward(PlanBuilder& builder) override {
+    gradient_.plan(builder, node_);
+    for (const int input : inputs_) {
+      if (builder.wants_gradient(input)) builder.give_gradient(input, gradient_.buffer());
+    }
+  }
+
+  void bind(const Arena& arena) override { arena_ = arena; }
+  void forward(SubBatch& /*batch*/) override { kernels().typed<T>().add(size_, arena_.at<T>(a_), arena_.at<T>(b_), arena_.at<T>(y_)); }
+  void backward(SubBatch& /*batch*/) override { gradient_.compute(arena_); }
+
+ private:
+  int node_;
+  std::vector<int> inputs_;
+  int64_t size_;
+  BufferId a_ = -1, b_ = -1, y_ = -1;
+  GradientSum<T> gradient_;
+  Arena arena_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_addition(PlanBuilder& builder, const FusedOperation& operation) {
+  return make_typed<Addition>(builder, operation);
+}
+
+}  // namespace dl::cpu

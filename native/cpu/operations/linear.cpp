@@ -1,0 +1,112 @@
+#include <algorithm>
+
+#include "cpu/gradient_sum.h"
+#include "cpu/operations/linear_shape.h"
+#include "cpu/operations/operations.h"
+#include "cpu/weights.h"
+
+namespace dl::cpu {
+namespace {
+
+/// A convolution or a fully connected layer by oneDNN's primitives:
+///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
+template <class T>
+class Linear final : public Operation {
+ public:
+  Linear(PlanBuilder& builder, const FusedOperation& operation) : node_(operation.node), input_(builder.node(node_).inputs[0]) {
+    const Value& x = builder.read_value(input_);
+    shape_ = linear_shape(builder, node_, x.layout, x.type);
+    weights_offset_ = builder.parameter(node_, 0);
+    if (shape_.bias) bias_offset_ = builder.parameter(node_, 1);
+    x_ = x.buffer;
+    builder.keep_for_backward(x_);
+    y_ = builder.create_value(node_, shape_.out, shape_.out_type).buffer;
+
+    const PrimitiveChoice choice = forward_choice(shape_, builder.training());
+    copies_ = WeightCopies(shape_.weights, weights_offset_);
+    forward_copy_ = copies_.add(builder, choice.weights);
+    forward_ = BoundPrimitive(choice.descriptor, builder.arena(), builder.now());
+  }
+
+  void plan_backward(PlanBuilder& builder) override {
+    gradient_.plan(builder, node_);
+    const PrimitiveChoice weights = backward_weights_choice(shape_);
+    backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
+    weight_gradient_ = WeightGradient(builder, shape_.weights, weights_offset_, weights.weights);
+    if (shape_.bias) bias_gradient_ = builder.scratch(shape_.out.channels * static_cast<int64_t>(sizeof(float)));
+    if (!builder.wants_gradient(input_)) return;
+    const PrimitiveChoice data = backward_data_choice(shape_);
+    data_copy_ = copies_.add(builder, data.weights);
+    backward_data_ = BoundPrimitive(data.descriptor, builder.arena(), builder.now());
+    dx_ = builder.create_gradient(input_);
+  }
+
+  void bind(const Arena& arena) override {
+    arena_ = arena;
+    copies_.bind(arena);
+    const auto x = activation_descriptor(shape_.in, shape_.in_type);
+    forward_.bind(*arena.plan, arena.memory);
+    forward_.argument(DNNL_ARG_SRC, x, arena.at<T>(x_));
+    forward_.argument(DNNL_ARG_WEIGHTS, copies_.descriptor(forward_copy_), copies_.data(arena, forward_copy_));
+    forward_.argument(DNNL_ARG_DST, output_descriptor(shape_, shape_.out_type), arena.at<std::byte>(y_));
+    if (!backward_weights_) return;
+
+    const auto dy = output_descriptor(shape_, shape_.gradient_type);
+    weight_gradient_.bind(arena);
+    backward_weights_.bind(*arena.plan, arena.memory);
+    backward_weights_.argument(DNNL_ARG_SRC, x, arena.at<T>(x_));
+    backward_weights_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
+    backward_weights_.argument(DNNL_ARG_DIFF_WEIGHTS, weight_gradient_.written(), arena.at<float>(weight_gradient_.buffer()));
+    if (shape_.bias) backward_weights_.argument(DNNL_ARG_DIFF_BIAS, bias_descriptor(shape_), arena.at<float>(bias_gradient_));
+    if (!backward_data_) return;
+    backward_data_.bind(*arena.plan, arena.memory);
+    backward_data_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
+    backward_data_.argument(DNNL_ARG_WEIGHTS, copies_.descriptor(data_copy_), copies_.data(arena, data_copy_));
+    backward_data_.argument(DNNL_ARG_DIFF_SRC, x, arena.at<T>(dx_));
+  }
+
+  void load_weights(const float* values) override {
+    copies_.load(values);
+    if (shape_.bias) forward_.argument(DNNL_ARG_BIAS, bias_descriptor(shape_), values + bias_offset_);
+  }
+
+  void forward(SubBatch& /*batch*/) override { forward_.execute(); }
+
+  void backward(SubBatch& batch) override {
+    gradient_.compute(arena_);
+    backward_weights_.execute();
+    weight_gradient_.store(batch);
+    if (shape_.bias) {
+      const float* from = arena_.at<float>(bias_gradient_);
+      float* to = batch.gradients + bias_offset_;
+      batch.accumulate ? kernels().accumulate(shape_.out.channels, from, to) : void(std::copy_n(from, shape_.out.channels, to));
+    }
+    if (backward_data_) backward_data_.execute();
+  }
+
+ private:
+  int node_;
+  int input_;
+  LinearShape shape_;
+  int64_t weights_offset_ = 0;
+  int64_t bias_offset_ = 0;
+  BufferId x_ = -1;
+  BufferId y_ = -1;
+  BufferId dx_ = -1;
+  BufferId bias_gradient_ = -1;
+  WeightCopies copies_;
+  size_t forward_copy_ = 0;
+  size_t data_copy_ = 0;
+  BoundPrimitive forward_;
+  BoundPrimitive backward_data_;
+  BoundPrimitive backward_weights_;
+  WeightGradient weight_gradient_;
+  GradientSum<T> gradient_;
+  Arena arena_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_linear(PlanBuilder& builder, const FusedOperation& operation) { return make_typed<Linear>(builder, operation); }
+
+}  // namespace dl::cpu

@@ -1,0 +1,110 @@
+#include "cpu/plan.h"
+
+#include <algorithm>
+
+#include "cpu/operations/operations.h"
+#include "cpu/plan_builder.h"
+#include "engine/error.h"
+
+namespace dl::cpu {
+namespace {
+
+/// NHWC wins in float32 (oneDNN's brgemm kernels), channel groups of 16 in bfloat16, both by about a tenth of a training step of resnet18; see
+/// docs/engine.md. Concatenation cuts groups apart only where they are whole.
+Order activation_order(const Graph& graph, const PlanOptions& options) {
+  if (options.precision == Precision::kFloat32) return Order::kNhwc;
+  for (const Graph::Node& node : graph.nodes()) {
+    if (!std::holds_alternative<Concat>(node.kind)) continue;
+    for (const int input : node.inputs) {
+      if (graph.nodes()[static_cast<size_t>(input)].shape.channels % 16 != 0) return Order::kNhwc;
+    }
+  }
+  return Order::kBlocked16;
+}
+
+std::vector<ParameterSegment> parameter_segments(const Graph& graph, const ParameterLayout& parameters) {
+  constexpr int64_t kLength = 16384;
+  std::vector<ParameterSegment> segments;
+  for (size_t t = 0; t < graph.tensors().size(); ++t) {
+    const TensorInfo& tensor = graph.tensors()[t];
+    if (tensor.role == TensorRole::kStatistic) continue;
+    const int64_t offset = parameters.offset(static_cast<int>(t));
+    for (int64_t done = 0; done < tensor.size(); done += kLength) {
+      segments.push_back({offset + done, std::min(kLength, tensor.size() - done), tensor.role == TensorRole::kWeight});
+    }
+  }
+  return segments;
+}
+
+int64_t aligned(int64_t bytes) { return (bytes + ArenaPlan::kAlignment - 1) / ArenaPlan::kAlignment * ArenaPlan::kAlignment; }
+
+/// oneDNN's exceptions end here.
+template <class F>
+void with_onednn(const F& f) {
+  try {
+    f();
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) throw Error(Reason::kOutOfMemory, "oneDNN is out of memory", {{"bytes", "0"}});
+    throw Error(Reason::kInternal, std::string("oneDNN: ") + error.what());
+  }
+}
+
+}  // namespace
+
+Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training)
+    : options_(options), parameter_values_(training ? parameters.size() : 0) {
+  if (training) segments_ = parameter_segments(graph, parameters);
+  with_onednn([&] {
+    PlanBuilder builder(graph, parameters, options, training, activation_order(graph, options));
+    const int count = static_cast<int>(builder.operations().size());
+    for (int k = 0; k < count; ++k) {
+      builder.begin(k, false);
+      operations_.push_back(make_operation(builder, builder.operations()[static_cast<size_t>(k)]));
+    }
+    for (int k = count - 1; training && k >= 0; --k) {
+      builder.begin(k, true);
+      operations_[static_cast<size_t>(k)]->plan_backward(builder);
+    }
+    builder.arena().assign();
+    arena_ = std::move(builder.arena());
+  });
+}
+
+Plan::~Plan() = default;
+
+int64_t Plan::bytes() const {
+  const int64_t parameters = aligned(parameter_values_ * static_cast<int64_t>(sizeof(float)));
+  return parameters + aligned(static_cast<int64_t>(2 * segments_.size() * sizeof(double))) + arena_.bytes();
+}
+
+double* Plan::segment_scratch() const { return memory_.at<double>(aligned(parameter_values_ * static_cast<int64_t>(sizeof(float)))); }
+
+void Plan::allocate() {
+  if (allocated()) return;
+  HostMemory memory(bytes());
+  with_onednn([&] {
+    const Arena arena{&arena_, memory.data() + (bytes() - arena_.bytes())};
+    for (const auto& operation : operations_) operation->bind(arena);
+  });
+  memory_ = std::move(memory);
+}
+
+void Plan::load_weights(const float* values) {
+  with_onednn([&] {
+    for (const auto& operation : operations_) operation->load_weights(values);
+  });
+}
+
+void Plan::forward(SubBatch& batch) {
+  with_onednn([&] {
+    for (const auto& operation : operations_) operation->forward(batch);
+  });
+}
+
+void Plan::backward(SubBatch& batch) {
+  with_onednn([&] {
+    for (auto operation = operations_.rbegin(); operation != operations_.rend(); ++operation) (*operation)->backward(batch);
+  });
+}
+
+}  // namespace dl::cpu

@@ -1,0 +1,92 @@
+#include "cpu/plan_builder.h"
+
+#include <utility>
+
+namespace dl::cpu {
+
+PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training, Order order)
+    : graph_(graph),
+      parameters_(parameters),
+      options_(options),
+      training_(training),
+      order_(order),
+      operations_(fuse(graph)),
+      values_(graph.nodes().size()),
+      producer_(graph.nodes().size(), -1),
+      gradients_(graph.nodes().size()) {
+  for (size_t k = 0; k < operations_.size(); ++k) producer_[static_cast<size_t>(operations_[k].output)] = static_cast<int>(k);
+}
+
+Layout PlanBuilder::layout(const ImageShape& shape) const {
+  const bool vector = shape.height == 1 && shape.width == 1;
+  return {options_.batch_size, shape.channels, shape.height, shape.width, vector ? Order::kNhwc : order_};
+}
+
+void PlanBuilder::begin(int operation, bool backward) {
+  operation_ = operation;
+  now_ = backward ? backward_time(operation) : operation;
+}
+
+const Value& PlanBuilder::create_value(int node_index, Layout layout, DataType type) {
+  Value& value = values_[static_cast<size_t>(node_index)];
+  value = {layout, type, -1};
+  value.buffer = arena_.add(value.bytes(), now_);
+  return value;
+}
+
+const Value& PlanBuilder::create_value_in_place(int node_index, int source_index) {
+  return values_[static_cast<size_t>(node_index)] = read_value(source_index);
+}
+
+bool PlanBuilder::has_one_reader(int node_index) const {
+  const Graph::Node& reader = node(node_index);
+  if (reader.consumers.size() != 1) return false;
+  // Applying, dropout hands on its input's memory.
+  return !std::holds_alternative<Dropout>(reader.kind) || has_one_reader(reader.inputs[0]);
+}
+
+const Value& PlanBuilder::read_value(int node_index) {
+  const Value& value = values_[static_cast<size_t>(node_index)];
+  arena_.use(value.buffer, now_);
+  return value;
+}
+
+void PlanBuilder::keep_for_backward(BufferId buffer) {
+  if (training_) arena_.use(buffer, backward_time(operation_));
+}
+
+BufferId PlanBuilder::saved(int64_t bytes) {
+  const BufferId buffer = arena_.add(bytes, now_);
+  keep_for_backward(buffer);
+  return buffer;
+}
+
+bool PlanBuilder::wants_gradient(int node_index) const { return !std::holds_alternative<Input>(node(node_index).kind); }
+
+std::vector<BufferId> PlanBuilder::read_gradient(int node_index) {
+  const auto& contributions = gradients_[static_cast<size_t>(node_index)];
+  for (const BufferId buffer : contributions) arena_.use(buffer, now_);
+  return contributions;
+}
+
+bool PlanBuilder::can_overwrite(BufferId buffer) const {
+  const auto index = static_cast<size_t>(buffer);
+  const bool shared = index < gradient_owners_.size() && gradient_owners_[index] > 1;
+  return arena_.last_use(buffer) <= now_ && !shared;
+}
+
+BufferId PlanBuilder::create_gradient(int node_index) {
+  const Layout& layout = values_[static_cast<size_t>(node_index)].layout;
+  const BufferId buffer = arena_.add(layout.size() * bytes_of(type()), now_);
+  give_gradient(node_index, buffer);
+  return buffer;
+}
+
+void PlanBuilder::give_gradient(int node_index, BufferId buffer) {
+  gradients_[static_cast<size_t>(node_index)].push_back(buffer);
+  if (gradient_owners_.size() <= static_cast<size_t>(buffer)) gradient_owners_.resize(static_cast<size_t>(buffer) + 1, 0);
+  ++gradient_owners_[static_cast<size_t>(buffer)];
+  arena_.use(buffer, backward_time(producer_[static_cast<size_t>(node_index)]));
+}
+
+}  // namespace dl::cpu

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <vector>
+
+#include "cpu/onednn.h"
+#include "cpu/plan_builder.h"
+
+namespace dl::cpu {
+
+/// One layer's weights as the primitives want them: copies of the float32 masters in other layouts and types, kept in the arena and refreshed when
+/// the masters change.
+class WeightCopies {
+ public:
+  WeightCopies() = default;
+  WeightCopies(const dnnl::memory::dims& dims, int64_t offset) : plain_(plain_weights_descriptor(dims)), offset_(offset) {}
+
+  /// Index of the copy in this layout; made if there is none yet.
+  size_t add(PlanBuilder& builder, const dnnl::memory::desc& wanted);
+  void bind(const Arena& arena);
+  void load(const float* values);
+
+  const dnnl::memory::desc& descriptor(size_t copy) const { return copies_[copy].descriptor; }
+  const void* data(const Arena& arena, size_t copy) const { return arena.at<std::byte>(copies_[copy].buffer); }
+
+ private:
+  struct Copy {
+    dnnl::memory::desc descriptor;
+    BufferId buffer;
+    BoundPrimitive reorder;
+  };
+  dnnl::memory::desc plain_;
+  int64_t offset_ = 0;
+  std::vector<Copy> copies_;
+};
+
+/// One layer's weight gradient: from the layout that the primitive writes to the flat gradients.
+class WeightGradient {
+ public:
+  WeightGradient() = default;
+  WeightGradient(PlanBuilder& builder, const dnnl::memory::dims& dims, int64_t offset, const dnnl::memory::desc& written);
+
+  void bind(const Arena& arena);
+  /// What the primitive writes.
+  BufferId buffer() const { return buffer_; }
+  const dnnl::memory::desc& written() const { return written_; }
+  /// Overwrites the flat gradients of this layer, or adds to them.
+  void store(const SubBatch& batch);
+
+ private:
+  dnnl::memory::desc plain_;
+  dnnl::memory::desc written_;
+  int64_t offset_ = 0;
+  BufferId buffer_ = -1;
+  BoundPrimitive overwrite_;
+  BoundPrimitive accumulate_;
+};
+
+}  // namespace dl::cpu
