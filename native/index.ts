@@ -59,9 +59,9 @@ function packageRoot(): string {
 /** The first thing that an addon's exports lack, or null. */
 function missingMember(exports: Record<string, unknown>): string | null {
   for (const [name, members] of Object.entries(MEMBERS)) {
-    const constructor = exports[name];
-    if (typeof constructor !== 'function') return name;
-    const absent = members.find((member) => !(member in constructor.prototype));
+    const definition = exports[name];
+    if (typeof definition !== 'function') return name;
+    const absent = members.find((member) => !(member in definition.prototype));
     if (absent !== undefined) return `${name}.${absent}`;
   }
   return null;

@@ -1,0 +1,90 @@
+/** A process that ends in one of the ways in which a process ends; its name is the first argument. */
+import { setImmediate } from 'node:timers/promises';
+import { engineBinding } from '../../../native/index.js';
+import { busy, makeEngine, makeModel, makeSlowModel } from '../engine.js';
+import { SMALL_INPUT, smallGraph } from '../graphs.js';
+
+const ENDINGS: Record<string, () => Promise<void> | void> = {
+  /** Engine, model and buffer are left open; nothing runs. */
+  async idle() {
+    const model = makeModel(makeEngine());
+    await model.snapshot();
+    new (engineBinding().StagingBuffer)(1024);
+    console.log('idle');
+  },
+
+  /** Nothing but the job keeps the process alive. */
+  async awaited() {
+    await busy(makeSlowModel(makeEngine()));
+    console.log('the job ended');
+  },
+
+  /** Nobody awaits the jobs: they are finished all the same. */
+  unawaited() {
+    const model = makeSlowModel(makeEngine());
+    for (let i = 0; i < 3; i++) void busy(model, 1).then(() => console.log('ended'));
+  },
+
+  /** Nothing but close keeps the process alive. */
+  async closing() {
+    const engine = makeEngine();
+    const running = busy(makeSlowModel(engine)).catch(() => undefined);
+    await engine.close();
+    console.log('closed');
+    await running;
+  },
+
+  async exit_in_mid_job() {
+    const model = makeSlowModel(makeEngine());
+    for (let i = 0; i < 3; i++) void busy(model);
+    await setImmediate();
+    process.exit(3);
+  },
+
+  async exception_in_mid_job() {
+    const model = makeSlowModel(makeEngine());
+    for (let i = 0; i < 3; i++) void busy(model);
+    await setImmediate();
+    throw new Error('mine');
+  },
+
+  /** The environment ends while close is under way. */
+  async exit_in_mid_close() {
+    const engine = makeEngine();
+    void busy(makeSlowModel(engine)).catch(() => undefined);
+    void engine.close();
+    process.exit(3);
+  },
+
+  /** The models are closed, one of them in mid-job, and nobody awaits it. */
+  exit_with_models_closing() {
+    const engine = makeEngine();
+    const model = makeSlowModel(engine);
+    void busy(model).catch(() => undefined);
+    void model.close();
+    void makeModel(engine).close();
+    process.exit(3);
+  },
+
+  /** A constructor that throws leaves nothing behind that could be finalized. */
+  failed_constructors() {
+    const { Engine, Model, StagingBuffer } = engineBinding();
+    const engine = makeEngine();
+    for (const construct of [
+      () => new Engine({ threads: 0, queueLength: 1 }),
+      () => new Model(engine, { layers: [] }, SMALL_INPUT, 1n),
+      () => new Model(engine, smallGraph(), { ...SMALL_INPUT, channels: 1 }, 1n),
+      () => new StagingBuffer(-1),
+    ]) {
+      try {
+        construct();
+      } catch {
+        console.log('refused');
+      }
+    }
+  },
+};
+
+const ending = ENDINGS[process.argv[2] ?? ''];
+if (ending === undefined) throw new Error(`no ending named ${process.argv[2]}`);
+await ending();
