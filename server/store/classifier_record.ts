@@ -1,0 +1,22 @@
+import type { NetworkDefinition } from '../networks/definition.js';
+import type { Settings } from '../parameters/settings.js';
+
+/** A classifier at rest: all that it takes to go on as if it had never stopped. */
+export interface ClassifierRecord {
+  readonly network: NetworkDefinition;
+  readonly settings: Settings;
+  /** Steps applied. */
+  readonly step: number;
+  /** Of fresh weights and of dropout. */
+  readonly seed: bigint;
+  /** Weights, biases, statistics and momentum. */
+  readonly tensors: readonly StoredTensor[];
+}
+
+/** A tensor of float32 as a file has it. */
+export interface StoredTensor {
+  /** As torchvision has it; the momentum of `x` is `momentum/x`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}

@@ -1,0 +1,28 @@
+import { Refusal, refuse } from '../errors/refusal.js';
+import { FORMAT, MetadataProblem } from './metadata.js';
+import { SafetensorsProblem } from './safetensors.js';
+
+/** What every file of ours holds near its beginning, however much of the rest is lost. */
+const MARK = `"format":"${FORMAT}"`;
+const MARK_WITHIN_BYTES = 4096;
+
+const HALCON_PROBLEM = "it is not a safetensors file; HALCON's own .hdl files are a closed format that nobody else can read";
+const HALCON_REMEDY =
+  'read a network instead (compact, or resnet18 with weights from torchvision) and train it on the same images: the operators and parameters are the same';
+
+/**
+ * What a file is refused with that could not be read: damaged where it was once ours, else not ours.
+ *
+ * @param bytes the beginning of the file at least
+ * @param error what the readers threw; anything but a problem of the file is returned as it is
+ */
+export function fileRefusal(fileName: string, bytes: Uint8Array, error: unknown): unknown {
+  if (!(error instanceof SafetensorsProblem || error instanceof MetadataProblem || error instanceof Refusal)) return error;
+  if (error instanceof Refusal && error.reason.startsWith('FILE_')) return error;
+  const beginning = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, MARK_WITHIN_BYTES));
+  if (beginning.includes(MARK)) return refuse('FILE_DAMAGED', { file_name: fileName, problem: error.message }, { cause: error });
+  if (fileName.toLowerCase().endsWith('.hdl')) {
+    return refuse('FILE_NOT_OURS', { file_name: fileName, problem: HALCON_PROBLEM, remedy: HALCON_REMEDY }, { cause: error });
+  }
+  return refuse('FILE_NOT_OURS', { file_name: fileName, problem: error.message }, { cause: error });
+}
