@@ -42,7 +42,7 @@ async function doctest(folder: string, env: NodeJS.ProcessEnv = {}): Promise<Cou
   const count = { passed: 0, failed: 0 };
   let summaries = 0;
   const status = await run(
-    [`${folder}/native/dl_engine_test`],
+    [`${folder}/native/test/dl_engine_test`],
     (line) => {
       console.log(line);
       const summary = /test cases:.*?(\d+) passed.*?(\d+) failed/.exec(line);
