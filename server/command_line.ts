@@ -55,6 +55,7 @@ interface ParsedOptions {
   readonly maxApplyImages: number;
   readonly maxStreams: number;
   readonly maxConnectionsPerPeer: number;
+  readonly maxMemoryBytes?: number;
   readonly maxClassifiers: number;
   readonly handleIdleSeconds: number;
 }
@@ -83,6 +84,7 @@ function toConfig(options: ParsedOptions): Config {
       applyImages: options.maxApplyImages,
       streamsPerConnection: options.maxStreams,
       connectionsPerPeer: options.maxConnectionsPerPeer,
+      memoryBytes: options.maxMemoryBytes ?? null,
       classifiers: options.maxClassifiers,
       handleIdleSeconds: options.handleIdleSeconds,
     },

@@ -30,6 +30,8 @@ export interface Limits {
   readonly streamsPerConnection: number;
   /** Connections at a time from one address. @default 16 */
   readonly connectionsPerPeer: number;
+  /** Bytes of memory of all classifiers together; null means three quarters of the machine's. @default null */
+  readonly memoryBytes: number | null;
   /** Open classifiers. @default 64 */
   readonly classifiers: number;
   /** Seconds after which an unused handle is cleared. @default 86,400 (a day) */

@@ -108,6 +108,11 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     default: 16,
     parse: integer(1, 65_536),
   },
+  {
+    flags: '--max-memory-bytes <bytes>',
+    description: "bytes of memory of all classifiers together; by default three quarters of the machine's",
+    parse: integer(1, 1024 * GIB),
+  },
   { flags: '--max-classifiers <count>', description: 'open classifiers', default: 64, parse: integer(1, 65_536) },
   {
     flags: '--handle-idle-seconds <seconds>',
