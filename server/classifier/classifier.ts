@@ -1,0 +1,235 @@
+import type { ImageBatch, LayerInfo, MemoryPlan, Model } from '../../native/binding.js';
+import { isEngineError } from '../../native/index.js';
+import { refuse } from '../errors/refusal.js';
+import type { NetworkDefinition } from '../networks/definition.js';
+import type { ParameterView } from '../parameters/definition.js';
+import { type Assignment, draftSettings } from '../parameters/registry.js';
+import type { Settings } from '../parameters/settings.js';
+import type { ClassifierRecord } from '../store/classifier_record.js';
+import { type BatchDescription, checkBatch, checkImages, expectClasses, type ImagesDescription } from './admission.js';
+import type { ApplyResult } from './apply_result.js';
+import { engineRefusal } from './engine_refusal.js';
+import type { MemoryBudget } from './memory.js';
+import { Mutex } from './mutex.js';
+import { imageBytes, planOptions } from './plan.js';
+import { reconfigure } from './reconfiguration.js';
+import { RequestCache } from './request_cache.js';
+import { type ClassifierEvent, type ClassifierState, nextState } from './states.js';
+import { toStored } from './stored_tensors.js';
+import type { TrainResult } from './train_result.js';
+
+/** What a classifier computes with. */
+export interface ClassifierDevice {
+  /** Precisions that it computes in. */
+  readonly precisions: readonly string[];
+  readonly memory: MemoryBudget;
+}
+
+/** A batch whose bytes have all come. */
+export interface CommittedBatch extends BatchDescription {
+  readonly pixels: ImageBatch;
+  /** From the first message of the call to its commit. */
+  readonly uploadSeconds: number;
+  /** performance.now() of the commit. */
+  readonly committed: number;
+}
+
+/** The answer to a training call, as it is remembered under its `request_id`. */
+export interface TrainReceipt {
+  /** Handle of the train result. */
+  readonly handle: string;
+  readonly step: number;
+  readonly loss: number;
+}
+
+/**
+ * A network with its parameters, its weights and its place in life. Calls that read or change the weights run one at a time, in the order
+ * in which they came; one that is refused leaves the classifier as it was.
+ */
+export class Classifier {
+  readonly requests = new RequestCache<TrainReceipt>();
+  readonly #mutex = new Mutex();
+  #state: ClassifierState = 'fresh';
+  #failure = '';
+  #settings: Settings;
+  #step: number;
+  /** Bytes that the present settings need, once they are known. */
+  #needed: number | null = null;
+
+  /** @param model holds the weights; the classifier's from now on */
+  constructor(
+    readonly network: NetworkDefinition,
+    readonly seed: bigint,
+    private readonly model: Model,
+    private readonly device: ClassifierDevice,
+    { settings, step }: Pick<ClassifierRecord, 'settings' | 'step'>,
+  ) {
+    this.#settings = settings;
+    this.#step = step;
+    if (settings.classes.length > 0) this.#take('classes_set');
+    device.memory.add(model);
+  }
+
+  get state(): ClassifierState {
+    return this.#state;
+  }
+
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  /** Steps applied. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Bytes of memory that it holds now. */
+  get memoryBytes(): number {
+    return this.model.memoryBytes;
+  }
+
+  get layers(): readonly LayerInfo[] {
+    return this.model.layers;
+  }
+
+  /** Whether a call uses it or waits for it. */
+  get busy(): boolean {
+    return this.#mutex.locked;
+  }
+
+  /** What its parameters are read from. */
+  get view(): ParameterView {
+    return { settings: this.#settings, network: this.network, step: this.#step, parameterCount: this.model.parameterCount };
+  }
+
+  /** @throws Refusal HANDLE_CLEARED, CLASSIFIER_FAILED */
+  expectUsable(): void {
+    if (this.#state === 'cleared') throw refuse('HANDLE_CLEARED', { handle_kind: 'classifier' });
+    if (this.#state === 'failed') throw refuse('CLASSIFIER_FAILED', { problem: this.#failure });
+  }
+
+  /**
+   * Sets all of these parameters or none.
+   *
+   * @returns the layers that were initialised anew
+   */
+  setParameters(assignments: readonly Assignment[]): Promise<readonly string[]> {
+    return this.#exclusively(async () => {
+      const environment = { network: this.network, precisions: this.device.precisions };
+      const { initializeRuntime, ...next } = draftSettings(this.#settings, assignments, environment);
+      const change = await this.#compute(next, () => reconfigure(this.model, this.network, this.seed, this.#settings, next));
+      try {
+        if (initializeRuntime || next.batchSize !== this.#settings.batchSize) await this.#expectFit(next);
+        if (initializeRuntime) await this.#compute(next, () => this.model.prepare(planOptions(next)));
+      } catch (error) {
+        await this.#undo(change?.undo);
+        throw error;
+      }
+      this.#settings = next;
+      this.#needed = null;
+      if (next.classes.length > 0) this.#take('classes_set');
+      return change?.reinitializedLayers ?? [];
+    });
+  }
+
+  /** One optimisation step; it is applied when the promise resolves, and not at all when it rejects. */
+  train(batch: CommittedBatch): Promise<TrainResult> {
+    return this.#exclusively(async () => {
+      const waitSeconds = (performance.now() - batch.committed) / 1000;
+      const settings = this.#settings;
+      const labels = checkBatch(settings, this.#step, batch);
+      await this.#expectFit(settings);
+      const { batchSizeMultiplier, learningRate, momentum, weightPrior } = settings;
+      const options = { ...planOptions(settings), batchSizeMultiplier, learningRate, momentum, weightPrior, step: this.#step };
+      this.#take('step_begins');
+      try {
+        const result = await this.#compute(settings, () => this.model.train(batch.pixels, labels, options));
+        this.#step++;
+        return { ...result, step: this.#step, learningRate, uploadSeconds: batch.uploadSeconds, waitSeconds };
+      } finally {
+        if (this.#state === 'training') this.#take('step_ends');
+      }
+    });
+  }
+
+  /** @param signal of a caller who may have left before its turn */
+  apply(images: ImagesDescription, pixels: ImageBatch, signal: AbortSignal): Promise<ApplyResult> {
+    return this.#exclusively(async () => {
+      signal.throwIfAborted();
+      const settings = this.#settings;
+      expectClasses(settings);
+      checkImages(settings, images);
+      await this.#expectFit(settings);
+      const confidences = await this.#compute(settings, () => this.model.apply(pixels, planOptions(settings)));
+      return { classes: settings.classes, imageCount: images.count, confidences };
+    });
+  }
+
+  /** All that it takes to go on elsewhere, as it is between two steps. */
+  toRecord(): Promise<ClassifierRecord> {
+    return this.#exclusively(async () => {
+      const tensors = await this.#compute(this.#settings, () => this.model.snapshot());
+      return { network: this.network, settings: this.#settings, step: this.#step, seed: this.seed, tensors: tensors.map(toStored) };
+    });
+  }
+
+  /** Bytes that training and applying need at the present settings. */
+  planMemory(): Promise<MemoryPlan> {
+    const settings = this.#settings;
+    return this.#compute(settings, () => this.model.planMemory(planOptions(settings)));
+  }
+
+  /** Waits for the calls that came before and frees the memory; later calls are refused. Repeated calls are allowed. */
+  close(): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (this.#state === 'cleared') return;
+      this.#take('clears');
+      await this.model.close();
+      this.device.memory.remove(this.model);
+    });
+  }
+
+  #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
+    return this.#mutex.run(async () => {
+      this.expectUsable();
+      return task();
+    });
+  }
+
+  /** Lets the engine compute; what it refuses becomes a refusal, and a defect in it ends this classifier. */
+  async #compute<Result>(settings: Settings, task: () => Promise<Result>): Promise<Result> {
+    try {
+      return await task();
+    } catch (error) {
+      if (isEngineError(error) && error.reason === 'INTERNAL') this.#fail(error.message);
+      throw await engineRefusal(error, (bytes) => this.device.memory.refusal(this.model, planOptions(settings), bytes));
+    }
+  }
+
+  async #expectFit(settings: Settings): Promise<void> {
+    const { memory } = this.device;
+    const known = settings === this.#settings ? this.#needed : null;
+    if (known !== null && known <= memory.availableFor(this.model)) return;
+    const needed = await this.#compute(settings, () => memory.expectFit(this.model, planOptions(settings), imageBytes(settings)));
+    if (settings === this.#settings) this.#needed = needed;
+  }
+
+  async #undo(undo: (() => Promise<void>) | undefined): Promise<void> {
+    try {
+      await undo?.();
+    } catch (error) {
+      this.#fail('a change that was refused could not be undone');
+      throw error;
+    }
+  }
+
+  #fail(problem: string): void {
+    if (this.#state === 'failed' || this.#state === 'cleared') return;
+    this.#failure = problem;
+    this.#take('fails');
+  }
+
+  #take(event: ClassifierEvent): void {
+    this.#state = nextState(this.#state, event);
+  }
+}

@@ -1,0 +1,34 @@
+import type { InputSize, PlanOptions } from '../../native/binding.js';
+import type { NetworkGraph } from '../../native/graph.js';
+import type { NetworkDefinition } from '../networks/definition.js';
+import type { Settings } from '../parameters/settings.js';
+
+/** The settings as the engine takes them. */
+
+export function planOptions({ batchSize, precision, deterministic }: Settings): PlanOptions {
+  return { batchSize, precision, deterministic };
+}
+
+export function inputSize({ imageChannels, imageHeight, imageWidth }: Settings): InputSize {
+  return { channels: imageChannels, height: imageHeight, width: imageWidth };
+}
+
+/** Bytes of one image of float32. */
+export function imageBytes({ imageChannels, imageHeight, imageWidth }: Settings): number {
+  return imageChannels * imageHeight * imageWidth * Float32Array.BYTES_PER_ELEMENT;
+}
+
+export function networkGraph(network: NetworkDefinition, { classes, imageChannels }: Settings): NetworkGraph {
+  return network.graph({ classes: classes.length || network.defaultClassCount, channels: imageChannels });
+}
+
+/** Whether the classes differ in any way; the last layer then starts anew. */
+export function classesDiffer(a: Settings, b: Settings): boolean {
+  return a.classes.length !== b.classes.length || a.classes.some((name, index) => name !== b.classes[index]);
+}
+
+/** Whether the graph or the shapes in it differ. */
+export function graphDiffers(a: Settings, b: Settings): boolean {
+  const sizeDiffers = a.imageWidth !== b.imageWidth || a.imageHeight !== b.imageHeight || a.imageChannels !== b.imageChannels;
+  return sizeDiffers || classesDiffer(a, b);
+}
