@@ -26,140 +26,144 @@ struct WindowSpan {
 /// Calls f(first value of the input's group, first value of the output's group, block) for each image and group of channels, in parallel.
 template <class F>
 void for_each_group(const Layout& in, const Layout& out, const F& f) {
-  with_constant(in.block(), [&](auto block) {
+  const int64_t block = in.block();
 #pragma omp parallel for collapse(2) schedule(static)
-    for (int64_t n = 0; n < in.images; ++n) {
-      for (int64_t b = 0; b < in.blocks(); ++b) {
-        const int64_t group = n * in.blocks() + b;
-        f(group * in.spatial() * block, group * out.spatial() * block, block);
-      }
+  for (int64_t n = 0; n < in.images; ++n) {
+    for (int64_t b = 0; b < in.blocks(); ++b) {
+      const int64_t group = n * in.blocks() + b;
+      f(group * in.spatial() * block, group * out.spatial() * block, block);
     }
-  });
+  }
 }
 
 template <class T>
 void max_pool_forward(const Layout& in, const Layout& out, const Window& window, const T* x, T* y, uint8_t* chosen) {
-  for_each_group(in, out, [&](int64_t from, int64_t to, auto block) {
-    for (int64_t oy = 0; oy < out.height; ++oy) {
-      for (int64_t ox = 0; ox < out.width; ++ox) {
-        const WindowSpan span = window_span(in, window, oy, ox);
-        T* best = y + to + (oy * out.width + ox) * block;
-        uint8_t* position = chosen ? chosen + to + (oy * out.width + ox) * block : nullptr;
-        bool first = true;
-        for (int64_t iy = span.y0; iy < span.y1; ++iy) {
-          for (int64_t ix = span.x0; ix < span.x1; ++ix) {
-            const T* values = x + from + (iy * in.width + ix) * block;
-            const auto k = static_cast<uint8_t>((iy - span.top) * window.kernel_width + (ix - span.left));
-            if (first) {
-              std::copy_n(values, static_cast<int64_t>(block), best);
-              if (position) std::fill_n(position, static_cast<int64_t>(block), k);
-              first = false;
-            } else if (position) {
+  for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
+    for_each_tile(block, [&](int64_t tile, auto width) {
+      for (int64_t oy = 0; oy < out.height; ++oy) {
+        for (int64_t ox = 0; ox < out.width; ++ox) {
+          const WindowSpan span = window_span(in, window, oy, ox);
+          float best[kTile];
+          int32_t position[kTile];
+          const auto first = static_cast<int32_t>((span.y0 - span.top) * window.kernel_width + (span.x0 - span.left));
+          for (int64_t c = 0; c < width; ++c) {
+            best[c] = -std::numeric_limits<float>::infinity();
+            position[c] = first;
+          }
+          for (int64_t iy = span.y0; iy < span.y1; ++iy) {
+            for (int64_t ix = span.x0; ix < span.x1; ++ix) {
+              const T* values = x + from + (iy * in.width + ix) * block + tile;
+              const auto k = static_cast<int32_t>((iy - span.top) * window.kernel_width + (ix - span.left));
 #pragma omp simd
-              for (int64_t c = 0; c < block; ++c) {
-                const float v = load(values[c]), present = load(best[c]);
-                const bool larger = (v > present) | (v != v);  // NaN wins: a diverged step must be seen
-                best[c] = larger ? values[c] : best[c];
-                position[c] = larger ? k : position[c];
-              }
-            } else {
-#pragma omp simd
-              for (int64_t c = 0; c < block; ++c) {
+              for (int64_t c = 0; c < width; ++c) {
                 const float v = load(values[c]);
-                best[c] = (v > load(best[c])) | (v != v) ? values[c] : best[c];
+                const bool larger = (v > best[c]) | (v != v);  // NaN wins: a diverged step must be seen
+                best[c] = larger ? v : best[c];
+                position[c] = larger ? k : position[c];
               }
             }
           }
+          const int64_t at = to + (oy * out.width + ox) * block + tile;
+#pragma omp simd
+          for (int64_t c = 0; c < width; ++c) store(y[at + c], best[c]);
+          if (!chosen) continue;
+#pragma omp simd
+          for (int64_t c = 0; c < width; ++c) chosen[at + c] = static_cast<uint8_t>(position[c]);
         }
       }
-    }
+    });
+  });
+}
+
+/// The windows that hold a row or a column of the input: [first, last].
+struct WindowRange {
+  int64_t first, last;
+};
+
+inline std::vector<WindowRange> window_ranges(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
+  std::vector<WindowRange> ranges;
+  for (int64_t i = 0; i < in; ++i) {
+    const int64_t after = i + padding - kernel + 1;  // a window that begins here or later holds i
+    ranges.push_back({after <= 0 ? 0 : (after + stride - 1) / stride, std::min(out - 1, (i + padding) / stride)});
+  }
+  return ranges;
+}
+
+/// Backward pooling: each value of the input gets a sum over the windows that hold it, in float32. add(total, at, oy, ox, iy, ix, width) adds the share
+/// of the window of output (oy, ox), whose values begin at `at`, for the input (iy, ix).
+template <class T, class Share>
+void gather_windows(const Layout& in, const Layout& out, const Window& window, T* dx, const Share& add) {
+  const auto rows = window_ranges(in.height, out.height, window.kernel_height, window.stride_height, window.padding_height);
+  const auto columns = window_ranges(in.width, out.width, window.kernel_width, window.stride_width, window.padding_width);
+  for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
+    for_each_tile(block, [&](int64_t tile, auto width) {
+      for (int64_t iy = 0; iy < in.height; ++iy) {
+        const WindowRange row = rows[static_cast<size_t>(iy)];
+        for (int64_t ix = 0; ix < in.width; ++ix) {
+          const WindowRange column = columns[static_cast<size_t>(ix)];
+          float total[kTile] = {};
+          for (int64_t oy = row.first; oy <= row.last; ++oy) {
+            for (int64_t ox = column.first; ox <= column.last; ++ox) {
+              add(total, to + (oy * out.width + ox) * block + tile, oy, ox, iy, ix, width);
+            }
+          }
+          T* target = dx + from + (iy * in.width + ix) * block + tile;
+#pragma omp simd
+          for (int64_t c = 0; c < width; ++c) store(target[c], total[c]);
+        }
+      }
+    });
   });
 }
 
 template <class T>
 void max_pool_backward(const Layout& in, const Layout& out, const Window& window, const T* dy, const uint8_t* chosen, T* dx) {
-  for_each_group(in, out, [&](int64_t from, int64_t to, auto block) {
-    // Row by row of the input: what each value gets comes from the windows that hold it, summed in float32.
-    std::vector<float> sum(static_cast<size_t>(block));
-    for (int64_t iy = 0; iy < in.height; ++iy) {
-      const int64_t oy0 = std::max<int64_t>(0, (iy + window.padding_height - window.kernel_height) / window.stride_height);
-      const int64_t oy1 = std::min(out.height - 1, (iy + window.padding_height) / window.stride_height);
-      for (int64_t ix = 0; ix < in.width; ++ix) {
-        const int64_t ox0 = std::max<int64_t>(0, (ix + window.padding_width - window.kernel_width) / window.stride_width);
-        const int64_t ox1 = std::min(out.width - 1, (ix + window.padding_width) / window.stride_width);
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        float* total = sum.data();
-        for (int64_t oy = oy0; oy <= oy1; ++oy) {
-          for (int64_t ox = ox0; ox <= ox1; ++ox) {
-            const int64_t row = iy - (oy * window.stride_height - window.padding_height);
-            const int64_t column = ix - (ox * window.stride_width - window.padding_width);
-            if (row < 0 || row >= window.kernel_height || column < 0 || column >= window.kernel_width) continue;
-            const auto k = static_cast<uint8_t>(row * window.kernel_width + column);
-            const int64_t at = to + (oy * out.width + ox) * block;
+  gather_windows(in, out, window, dx,
+                 [&](float* total, int64_t at, int64_t oy, int64_t ox, int64_t iy, int64_t ix, auto width) {
+                   const int64_t row = iy - (oy * window.stride_height - window.padding_height);
+                   const int64_t column = ix - (ox * window.stride_width - window.padding_width);
+                   const auto k = static_cast<int32_t>(row * window.kernel_width + column);
 #pragma omp simd
-            for (int64_t c = 0; c < block; ++c) total[c] += chosen[at + c] == k ? load(dy[at + c]) : 0.0f;
-          }
-        }
-        T* target = dx + from + (iy * in.width + ix) * block;
-#pragma omp simd
-        for (int64_t c = 0; c < block; ++c) store(target[c], total[c]);
-      }
-    }
-  });
+                   for (int64_t c = 0; c < width; ++c) {
+                     const int32_t position = chosen[at + c];
+                     const float gradient = load(dy[at + c]);
+                     total[c] += position == k ? gradient : 0.0f;
+                   }
+                 });
 }
 
 template <class T>
 void average_pool_forward(const Layout& in, const Layout& out, const Window& window, const T* x, T* y) {
-  for_each_group(in, out, [&](int64_t from, int64_t to, auto block) {
-    std::vector<float> sum(static_cast<size_t>(block));
-    for (int64_t oy = 0; oy < out.height; ++oy) {
-      for (int64_t ox = 0; ox < out.width; ++ox) {
-        const WindowSpan span = window_span(in, window, oy, ox);
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        float* total = sum.data();
-        for (int64_t iy = span.y0; iy < span.y1; ++iy) {
-          for (int64_t ix = span.x0; ix < span.x1; ++ix) {
-            const T* values = x + from + (iy * in.width + ix) * block;
+  for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
+    for_each_tile(block, [&](int64_t tile, auto width) {
+      for (int64_t oy = 0; oy < out.height; ++oy) {
+        for (int64_t ox = 0; ox < out.width; ++ox) {
+          const WindowSpan span = window_span(in, window, oy, ox);
+          float total[kTile] = {};
+          for (int64_t iy = span.y0; iy < span.y1; ++iy) {
+            for (int64_t ix = span.x0; ix < span.x1; ++ix) {
+              const T* values = x + from + (iy * in.width + ix) * block + tile;
 #pragma omp simd
-            for (int64_t c = 0; c < block; ++c) total[c] += load(values[c]);
+              for (int64_t c = 0; c < width; ++c) total[c] += load(values[c]);
+            }
           }
-        }
-        T* target = y + to + (oy * out.width + ox) * block;
+          T* target = y + to + (oy * out.width + ox) * block + tile;
 #pragma omp simd
-        for (int64_t c = 0; c < block; ++c) store(target[c], total[c] / span.divisor);
+          for (int64_t c = 0; c < width; ++c) store(target[c], total[c] / span.divisor);
+        }
       }
-    }
+    });
   });
 }
 
 template <class T>
 void average_pool_backward(const Layout& in, const Layout& out, const Window& window, const T* dy, T* dx) {
-  for_each_group(in, out, [&](int64_t from, int64_t to, auto block) {
-    std::vector<float> sum(static_cast<size_t>(block));
-    for (int64_t iy = 0; iy < in.height; ++iy) {
-      const int64_t oy0 = std::max<int64_t>(0, (iy + window.padding_height - window.kernel_height) / window.stride_height);
-      const int64_t oy1 = std::min(out.height - 1, (iy + window.padding_height) / window.stride_height);
-      for (int64_t ix = 0; ix < in.width; ++ix) {
-        const int64_t ox0 = std::max<int64_t>(0, (ix + window.padding_width - window.kernel_width) / window.stride_width);
-        const int64_t ox1 = std::min(out.width - 1, (ix + window.padding_width) / window.stride_width);
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        float* total = sum.data();
-        for (int64_t oy = oy0; oy <= oy1; ++oy) {
-          for (int64_t ox = ox0; ox <= ox1; ++ox) {
-            const WindowSpan span = window_span(in, window, oy, ox);
-            if (iy < span.y0 || iy >= span.y1 || ix < span.x0 || ix >= span.x1) continue;
-            const T* values = dy + to + (oy * out.width + ox) * block;
-            const float share = 1.0f / span.divisor;
+  gather_windows(in, out, window, dx,
+                 [&](float* total, int64_t at, int64_t oy, int64_t ox, int64_t /*iy*/, int64_t /*ix*/, auto width) {
+                   const float share = 1.0f / window_span(in, window, oy, ox).divisor;
 #pragma omp simd
-            for (int64_t c = 0; c < block; ++c) total[c] += load(values[c]) * share;
-          }
-        }
-        T* target = dx + from + (iy * in.width + ix) * block;
-#pragma omp simd
-        for (int64_t c = 0; c < block; ++c) store(target[c], total[c]);
-      }
-    }
-  });
+                   for (int64_t c = 0; c < width; ++c) total[c] += load(dy[at + c]) * share;
+                 });
 }
 
 template <class T, class Mean>
