@@ -1,0 +1,138 @@
+import { ApplyClassifierRequest } from '../../generated/dlclassifier/v1/classifier.js';
+import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
+import type { ImageSize, Images } from '../images/image.js';
+import { type ImageOptions, imagePayload } from '../images/payload.js';
+import type { LabelledBatch } from '../training/labelled_batch.js';
+import type { Label } from '../training/step_call.js';
+import { type StepTarget, type TrainBatchOptions, trainBatch } from '../training/train_batch.js';
+import { type TrainBatchesOptions, trainBatches } from '../training/train_batches.js';
+import type { CallOptions } from '../transport/call_options.js';
+import { send } from '../upload/send.js';
+import { ApplyResult } from './apply_result.js';
+import { type ClassifierDescription, type StoredFile, withNumbers } from './descriptions.js';
+import { getParams } from './get_params.js';
+import { Handle } from './handle.js';
+import type { ReadableParameters, WritableParameters } from './parameters.js';
+import { receiveSerialized } from './serialized.js';
+import { setParams } from './set_params.js';
+import type { TrainResult } from './train_result.js';
+
+/**
+ * A classifier on the server. Calls on one classifier are made one after the other, however many wait.
+ *
+ * Every method takes an AbortSignal and a timeout as its last argument, and rejects with a DlClassifierError that says what to mend.
+ */
+export class Classifier extends Handle {
+  /**
+   * Sets one or several parameters, all or none.
+   *
+   * @returns names of the layers that this initialised anew; empty for most parameters
+   * @throws UnknownParameterError, WrongTypeError, WrongValueError, WrongValueCountError, DuplicateClassesError, ImageSizeTooSmallError, ...
+   * @example await classifier.setParam({ classes: ['good', 'bad'], batch_size: 32 });
+   */
+  setParam<Name extends keyof WritableParameters>(name: Name, value: WritableParameters[Name], options?: CallOptions): Promise<string[]>;
+  setParam(parameters: Partial<WritableParameters>, options?: CallOptions): Promise<string[]>;
+  setParam(parameters: string | Partial<WritableParameters>, valueOrOptions?: unknown, options: CallOptions = {}): Promise<string[]> {
+    if (typeof parameters === 'string') return setParams(this.connection, this.handle, { [parameters]: valueOrOptions }, options);
+    return setParams(this.connection, this.handle, parameters, (valueOrOptions as CallOptions | undefined) ?? {});
+  }
+
+  /**
+   * Reads one parameter, several, or all.
+   *
+   * @example const { batch_size, step } = await classifier.getParam(['batch_size', 'step']);
+   */
+  getParam<Name extends keyof ReadableParameters>(name: Name, options?: CallOptions): Promise<ReadableParameters[Name]>;
+  getParam<Name extends keyof ReadableParameters>(names: readonly Name[], options?: CallOptions): Promise<Pick<ReadableParameters, Name>>;
+  async getParam(names: string | readonly string[], options: CallOptions = {}): Promise<unknown> {
+    if (typeof names === 'string') return (await getParams(this.connection, this.handle, [names], options))[names];
+    return names.length === 0 ? {} : await getParams(this.connection, this.handle, names, options);
+  }
+
+  /** Reads all parameters. */
+  async getAllParams(options: CallOptions = {}): Promise<ReadableParameters> {
+    return (await getParams(this.connection, this.handle, [], options)) as unknown as ReadableParameters;
+  }
+
+  /**
+   * Makes one optimisation step. It is applied exactly once or not at all, even where the connection breaks and the call is repeated.
+   *
+   * @param images exactly batch_size * batch_size_multiplier
+   * @param labels the class of each image, by name or by position in `classes`
+   * @throws WrongImageCountError, InvalidLabelError, ClassesNotSetError, WrongImageWidthError, StepDivergedError, ...
+   */
+  trainBatch(images: Images, labels: readonly Label[], options: TrainBatchOptions = {}): Promise<TrainResult> {
+    return trainBatch(this.#stepTarget(), images, labels, options);
+  }
+
+  /**
+   * Makes one step for each batch, in order, and yields its result: while one batch trains the next ones are decoded and sent. A step
+   * starts one round trip after the one before it has ended.
+   *
+   * A train result is cleared when the loop goes on to the next one, unless `keepResults` is set. Where the loop is left early, batches
+   * that wait are dropped and the step that trains already is finished: the parameter `step` tells. An aborted signal ends the loop at
+   * once with its reason. The first error of a step ends the loop; no later batch is trained.
+   *
+   * @param batches is asked for the next batch when there is room in the window, never earlier
+   * @example for await (const { step, loss } of classifier.trainBatches(batches)) console.log(step, loss);
+   */
+  trainBatches(
+    batches: AsyncIterable<LabelledBatch> | Iterable<LabelledBatch>,
+    options: TrainBatchesOptions = {},
+  ): AsyncGenerator<TrainResult, void, undefined> {
+    return trainBatches(this.#stepTarget(), batches, options, () => this.getParam('step', options));
+  }
+
+  /**
+   * Classifies any number of images up to the server's limit (`getServerInfo`), batch_size at a time.
+   *
+   * @example const [best] = await (await classifier.apply(['cat.jpg'])).all();
+   */
+  async apply(images: Images, options: CallOptions & ImageOptions = {}): Promise<ApplyResult> {
+    const { signal, timeoutMs } = options;
+    signal?.throwIfAborted();
+    const payload = await imagePayload(images, () => this.#imageSize({ signal }), options, signal);
+    const upload = {
+      method: service.applyClassifier,
+      header: { classifier: this.handle, images: payload.images },
+      body: payload.body,
+      message: (fields: Pick<ApplyClassifierRequest, 'header' | 'commit'>): ApplyClassifierRequest =>
+        ApplyClassifierRequest.fromPartial(fields),
+    };
+    return new ApplyResult(this.connection, await send(this.connection, upload, { signal, timeoutMs }));
+  }
+
+  /**
+   * Stores the classifier with its parameters and its momentum in the server's model folder; a present file of that name is replaced.
+   *
+   * @param fileName letters, digits, `.`, `_`, `-`; a missing ending means `.safetensors`
+   * @returns its name as `readClassifier` takes it, and its size
+   */
+  async write(fileName: string, options: CallOptions = {}): Promise<StoredFile> {
+    return withNumbers(await this.connection.unary(service.writeClassifier, { classifier: this.handle, fileName }, options, true));
+  }
+
+  /** The bytes of the file that `write` would store; `client.deserialize` makes a classifier of them. */
+  serialize(options: CallOptions = {}): Promise<Buffer> {
+    return receiveSerialized(this.connection, this.handle, options);
+  }
+
+  /** Tells layers, shapes, number of parameters and the memory that training and applying need. */
+  async describe(options: CallOptions = {}): Promise<ClassifierDescription> {
+    return withNumbers(await this.connection.unary(service.describeClassifier, { classifier: this.handle }, options));
+  }
+
+  /** Frees the classifier on the server. Its results stay until they are cleared themselves. Repeated calls do nothing. */
+  override clear(options: CallOptions = {}): Promise<void> {
+    return this.clearOnce(() => this.connection.unary(service.clearClassifier, { classifiers: [this.handle] }, options));
+  }
+
+  async #imageSize(options: CallOptions): Promise<ImageSize> {
+    const [width, height, channels] = await this.getParam('image_dimensions', options);
+    return { width, height, channels };
+  }
+
+  #stepTarget(): StepTarget {
+    return { connection: this.connection, classifier: this.handle, imageSize: (options) => this.#imageSize(options) };
+  }
+}

@@ -1,0 +1,43 @@
+import { HandleClearedError, UnknownHandleError } from '../errors/refusals.js';
+import type { CallOptions } from '../transport/call_options.js';
+import type { Connection } from '../transport/connection.js';
+
+/** Something that the server holds for us until we clear it: what `await using` does at the end of a block. */
+export abstract class Handle implements AsyncDisposable {
+  #cleared = false;
+
+  /** @param handle 128 random bits in text: who knows it may use it */
+  constructor(
+    protected readonly connection: Connection,
+    readonly handle: string,
+  ) {}
+
+  /** Whether this object has cleared its handle. */
+  get cleared(): boolean {
+    return this.#cleared;
+  }
+
+  /** Frees it on the server. Repeated calls do nothing. */
+  abstract clear(options?: CallOptions): Promise<void>;
+
+  /** For a handle that was cleared along with others. */
+  markCleared(): void {
+    this.#cleared = true;
+  }
+
+  protected async clearOnce(clear: () => Promise<unknown>): Promise<void> {
+    if (this.#cleared) return;
+    await clear();
+    this.#cleared = true;
+  }
+
+  /** Clears it; one that has expired on the server is what we want, too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.clear();
+    } catch (error) {
+      if (!(error instanceof HandleClearedError) && !(error instanceof UnknownHandleError)) throw error;
+      this.#cleared = true;
+    }
+  }
+}

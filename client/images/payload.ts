@@ -1,0 +1,118 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, endianness } from 'node:os';
+import { ImageBatch, PixelFormat } from '../../generated/dlclassifier/v1/image.js';
+import { type UploadBody, uploadBody } from '../upload/body.js';
+import { concurrently } from './concurrently.js';
+import {
+  checkShape,
+  type Image,
+  type ImageSize,
+  type Images,
+  isImageFile,
+  isPixelBatch,
+  type PixelBatch,
+  type PixelImage,
+} from './image.js';
+import { loadImage, type Preprocessing } from './load.js';
+
+/** How the image files of a call reach the server. */
+export interface ImageOptions extends Preprocessing {
+  /**
+   * `decode`: decoded and resized here, sent as 8-bit pixels. `send`: sent as they are and decoded by the server, which refuses a file
+   * that has not exactly the classifier's size; the least to send where the files are prepared already.
+   *
+   * @default 'decode'
+   */
+  readonly files?: 'decode' | 'send' | undefined;
+}
+
+/** The images of a call as the contract has them: what the header declares, and the bytes. */
+export interface ImagePayload {
+  readonly images: ImageBatch;
+  readonly body: UploadBody;
+}
+
+/** Files that are read or decoded at a time: libvips uses one of libuv's threads for each. */
+const FILES_AT_A_TIME = Math.min(4, availableParallelism() + 1);
+
+/** @param size asks for what the classifier takes; only called if a file must be decoded */
+export async function imagePayload(
+  images: Images,
+  size: () => Promise<ImageSize>,
+  options: ImageOptions,
+  signal: AbortSignal | undefined,
+): Promise<ImagePayload> {
+  if (isPixelBatch(images)) return batchPayload(images);
+  if (options.files === 'send') return encodedPayload(images, options, signal);
+  return pixelPayload(await decodeFiles(images, size, options, signal));
+}
+
+function batchPayload(batch: PixelBatch): ImagePayload {
+  checkShape(batch, 'images');
+  const [count, height, width, channels] = batch.shape;
+  return {
+    images: ImageBatch.fromPartial({ format: formatOf(batch.data), imageCount: count, width, height, channels }),
+    body: uploadBody([littleEndianBytes(batch.data)]),
+  };
+}
+
+function pixelPayload(images: readonly PixelImage[]): ImagePayload {
+  const [first] = images;
+  for (const [index, image] of images.entries()) {
+    checkShape(image, `image ${index}`);
+    if (first !== undefined) checkAlike(image, first, index);
+  }
+  const [height, width, channels] = first?.shape ?? [0, 0, 0];
+  const format = first === undefined ? PixelFormat.PIXEL_FORMAT_UINT8 : formatOf(first.data);
+  return {
+    images: ImageBatch.fromPartial({ format, imageCount: images.length, width, height, channels }),
+    body: uploadBody(images.map((image) => littleEndianBytes(image.data))),
+  };
+}
+
+async function encodedPayload(images: readonly Image[], options: ImageOptions, signal: AbortSignal | undefined): Promise<ImagePayload> {
+  if (options.normalizeContrast === true) throw new TypeError("normalizeContrast needs files: 'decode'");
+  const files = await concurrently(FILES_AT_A_TIME, images, async (image, index) => {
+    if (!isImageFile(image)) throw new TypeError(`image ${index} is pixels; with files: 'send' all images are files`);
+    return typeof image === 'string' ? await readFile(image, { signal }) : image;
+  });
+  const encodedSizes = files.map((file) => file.byteLength);
+  return {
+    images: ImageBatch.fromPartial({ format: PixelFormat.PIXEL_FORMAT_ENCODED, imageCount: files.length, encodedSizes }),
+    body: uploadBody(files),
+  };
+}
+
+async function decodeFiles(
+  images: readonly Image[],
+  size: () => Promise<ImageSize>,
+  options: ImageOptions,
+  signal: AbortSignal | undefined,
+): Promise<readonly PixelImage[]> {
+  if (!images.some(isImageFile)) return images as readonly PixelImage[];
+  const wanted = await size();
+  return await concurrently(FILES_AT_A_TIME, images, async (image, index) => {
+    signal?.throwIfAborted();
+    return isImageFile(image) ? await loadImage(image, wanted, options, index) : image;
+  });
+}
+
+/** A call has one shape and one type of values for all its images. */
+function checkAlike(image: PixelImage, first: PixelImage, index: number): void {
+  if (formatOf(image.data) !== formatOf(first.data)) {
+    throw new TypeError(`image ${index} and image 0: one is 8-bit (as files are), the other Float32Array; give all images alike`);
+  }
+  if (image.shape.some((extent, axis) => extent !== first.shape[axis])) {
+    throw new RangeError(`image ${index} is (${image.shape.join(', ')}), image 0 is (${first.shape.join(', ')}): height, width, channels`);
+  }
+}
+
+function formatOf(data: Uint8Array | Float32Array): PixelFormat {
+  return data instanceof Float32Array ? PixelFormat.PIXEL_FORMAT_FLOAT32 : PixelFormat.PIXEL_FORMAT_UINT8;
+}
+
+function littleEndianBytes(data: Uint8Array | Float32Array): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return endianness() === 'LE' ? bytes : Buffer.from(bytes).swap32();
+}

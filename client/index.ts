@@ -1,0 +1,22 @@
+/** The client library of dl-classifier: train image classifiers on another machine, one optimisation step a call. */
+export type { Prediction } from './classifier/apply_result.js';
+export { ApplyResult } from './classifier/apply_result.js';
+export { Classifier } from './classifier/classifier.js';
+export type { ClassifierDescription, ClassifierList, ServerInfo, StoredFile } from './classifier/descriptions.js';
+export { Handle } from './classifier/handle.js';
+export type { Precision, ReadableParameters, WritableParameters } from './classifier/parameters.js';
+export type { TrainResultValues } from './classifier/train_result.js';
+export { TrainResult } from './classifier/train_result.js';
+export { DlClassifierClient, type ReadClassifierOptions } from './client.js';
+export type { Reason } from './errors/by_reason.js';
+export { ConnectionError, DeadlineExceededError, DlClassifierError, type ErrorMetadata, TransportError } from './errors/error.js';
+export * from './errors/refusals.js';
+export type { Image, ImageFile, ImageSize, Images, PixelBatch, PixelImage } from './images/image.js';
+export { loadImage, type Preprocessing } from './images/load.js';
+export type { ImageOptions } from './images/payload.js';
+export type { LabelledBatch, StepParameters } from './training/labelled_batch.js';
+export type { Label } from './training/step_call.js';
+export type { TrainBatchOptions } from './training/train_batch.js';
+export type { TrainBatchesOptions } from './training/train_batches.js';
+export type { CallOptions } from './transport/call_options.js';
+export type { ConnectOptions, TlsOptions } from './transport/connect_options.js';

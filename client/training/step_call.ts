@@ -1,0 +1,45 @@
+import { type TrainBatchHeader, TrainBatchRequest, type TrainBatchResponse } from '../../generated/dlclassifier/v1/classifier.js';
+import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
+import type { Label as WireLabel } from '../../generated/dlclassifier/v1/image.js';
+import type { ImagePayload } from '../images/payload.js';
+import type { Connection } from '../transport/connection.js';
+import { type SendOptions, send } from '../upload/send.js';
+
+/** The class of an image: its name, or its position in the parameter `classes`, counted from 0. */
+export type Label = string | number;
+
+/** One training step as it is sent; sent again with the same `requestId` it is applied once. */
+export interface StepCall {
+  readonly classifier: string;
+  readonly payload: ImagePayload;
+  readonly labels: readonly WireLabel[];
+  readonly requestId: string;
+  /** The step that the classifier must be at; undefined where any will do. */
+  readonly expectedStep: number | undefined;
+}
+
+export function sendStep(connection: Connection, step: StepCall, options: SendOptions): Promise<TrainBatchResponse> {
+  const header: TrainBatchHeader = {
+    classifier: step.classifier,
+    images: step.payload.images,
+    labels: [...step.labels],
+    requestId: step.requestId,
+    expectedStep: step.expectedStep === undefined ? undefined : BigInt(step.expectedStep),
+  };
+  const upload = {
+    method: service.trainBatch,
+    header,
+    body: step.payload.body,
+    message: (fields: Pick<TrainBatchRequest, 'header' | 'commit'>): TrainBatchRequest => TrainBatchRequest.fromPartial(fields),
+  };
+  return send(connection, upload, options);
+}
+
+export function encodeLabels(labels: readonly Label[]): WireLabel[] {
+  return labels.map((label, image) => {
+    if (typeof label === 'string') return { label: { $case: 'name', value: label } };
+    if (!Number.isInteger(label) || Math.abs(label) >= 2 ** 31)
+      throw new TypeError(`label ${image} is ${label}: give a name or an integer`);
+    return { label: { $case: 'index', value: label } };
+  });
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { TrainResult } from '../classifier/train_result.js';
+import type { ImageSize, Images } from '../images/image.js';
+import { type ImageOptions, imagePayload } from '../images/payload.js';
+import type { CallOptions } from '../transport/call_options.js';
+import type { Connection } from '../transport/connection.js';
+import { withRetries } from './retry.js';
+import { encodeLabels, type Label, sendStep } from './step_call.js';
+
+export interface TrainBatchOptions extends CallOptions, ImageOptions {
+  /**
+   * Names this step for good: a repeated call with the same id gives the first call's result and trains nothing. At most 128 characters.
+   *
+   * @default a new UUID, which makes `retries` safe
+   */
+  readonly requestId?: string | undefined;
+  /** Steps that the classifier must have made; else the call is refused with StepMismatchError. */
+  readonly expectedStep?: number | undefined;
+  /**
+   * How often the call is repeated where that can help: the connection broke, the upload was damaged, the server was busy. The step is
+   * applied once however often it is sent.
+   *
+   * @default 3
+   */
+  readonly retries?: number | undefined;
+}
+
+export const DEFAULT_RETRIES = 3;
+
+/** The classifier that a step is made on. */
+export interface StepTarget {
+  readonly connection: Connection;
+  readonly classifier: string;
+  readonly imageSize: (options: CallOptions) => Promise<ImageSize>;
+}
+
+export async function trainBatch(
+  target: StepTarget,
+  images: Images,
+  labels: readonly Label[],
+  options: TrainBatchOptions,
+): Promise<TrainResult> {
+  const { signal, timeoutMs } = options;
+  signal?.throwIfAborted();
+  const step = {
+    classifier: target.classifier,
+    labels: encodeLabels(labels),
+    payload: await imagePayload(images, () => target.imageSize({ signal }), options, signal),
+    requestId: options.requestId ?? randomUUID(),
+    expectedStep: options.expectedStep,
+  };
+  const response = await withRetries(options.retries ?? DEFAULT_RETRIES, signal, () =>
+    sendStep(target.connection, step, { signal, timeoutMs }),
+  );
+  return new TrainResult(target.connection, response);
+}

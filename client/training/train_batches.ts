@@ -1,0 +1,96 @@
+import type { TrainResult } from '../classifier/train_result.js';
+import type { ImageOptions } from '../images/payload.js';
+import { type CallOptions, untilAborted } from '../transport/call_options.js';
+import { clearTrainResults } from './clear_results.js';
+import type { LabelledBatch } from './labelled_batch.js';
+import { StepPipeline } from './step_pipeline.js';
+import type { StepTarget } from './train_batch.js';
+
+export interface TrainBatchesOptions extends CallOptions, ImageOptions {
+  /**
+   * Batches that are under way at a time, the one that trains included: the others are decoded and sent meanwhile. It bounds the
+   * memory, and the calls open at the server, which admits 16 on a connection.
+   *
+   * @default 3
+   */
+  readonly window?: number | undefined;
+  /** Steps that the classifier has made. @default what it says itself at the start */
+  readonly expectedStep?: number | undefined;
+  /** As in trainBatch, for each batch. @default 3 */
+  readonly retries?: number | undefined;
+  /**
+   * Whether train results stay on the server after the loop has gone on to the next one. `loss` and `step` are at hand in any case.
+   *
+   * @default false
+   */
+  readonly keepResults?: boolean | undefined;
+}
+
+const DEFAULT_WINDOW = 3;
+
+/** Train results that are cleared in one call. */
+const CLEAR_AT_ONCE = 32;
+
+type Event = { readonly batch: IteratorResult<LabelledBatch, unknown> } | { readonly result: TrainResult };
+
+/** See Classifier.trainBatches. */
+export async function* trainBatches(
+  target: StepTarget,
+  batches: AsyncIterable<LabelledBatch> | Iterable<LabelledBatch>,
+  options: TrainBatchesOptions,
+  firstStep: () => Promise<number>,
+): AsyncGenerator<TrainResult, void, undefined> {
+  const { window = DEFAULT_WINDOW, signal } = options;
+  if (!Number.isInteger(window) || window < 1) throw new RangeError(`window is ${window}: give an integer >= 1`);
+  signal?.throwIfAborted();
+  const pipeline = new StepPipeline(target, options, options.expectedStep ?? (await firstStep()));
+  const source = iterate(batches);
+  const retired: TrainResult[] = [];
+  let next: Promise<IteratorResult<LabelledBatch, unknown>> | null = null;
+  let exhausted = false;
+  let failed = true;
+  try {
+    while (!exhausted || pipeline.length > 0) {
+      if (!exhausted && next === null && pipeline.length < window) next = source.next();
+      const event: Event = await untilAborted(firstOf(next, pipeline.head), signal);
+      if ('batch' in event) {
+        next = null;
+        if (event.batch.done) exhausted = true;
+        else pipeline.start(event.batch.value);
+        continue;
+      }
+      pipeline.shift();
+      failed = false;
+      yield event.result;
+      failed = true;
+      if (options.keepResults !== true) retired.push(event.result);
+      if (retired.length >= CLEAR_AT_ONCE) await clearTrainResults(target.connection, retired.splice(0), options);
+    }
+    failed = false;
+  } finally {
+    const unseen = await pipeline.stop();
+    if (!exhausted) await endSource(source, next);
+    const toClear = [...retired, ...unseen];
+    // What made the loop fail is what the caller must hear; results left behind expire by themselves.
+    if (!failed) await clearTrainResults(target.connection, toClear, { timeoutMs: options.timeoutMs });
+    else if (signal?.aborted !== true) clearTrainResults(target.connection, toClear, {}).catch(() => {});
+  }
+}
+
+function firstOf(next: Promise<IteratorResult<LabelledBatch, unknown>> | null, head: Promise<TrainResult> | undefined): Promise<Event> {
+  const events: Promise<Event>[] = [];
+  if (head !== undefined) events.push(head.then((result) => ({ result })));
+  if (next !== null) events.push(next.then((batch) => ({ batch })));
+  return Promise.race(events);
+}
+
+async function* iterate(batches: AsyncIterable<LabelledBatch> | Iterable<LabelledBatch>): AsyncGenerator<LabelledBatch, void, undefined> {
+  yield* batches;
+}
+
+/** Lets the source clean up; one that is still at work on its next batch does so when that is done, and nobody waits for it. */
+async function endSource(source: AsyncGenerator<LabelledBatch>, next: Promise<unknown> | null): Promise<void> {
+  const ended = source.return(undefined);
+  if (next === null) await ended;
+  else Promise.all([next, ended]).catch(() => {});
+}

@@ -1,0 +1,151 @@
+import {
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  type ClientWritableStream,
+  type CallOptions as GrpcCallOptions,
+  Client as GrpcClient,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { isServiceError, toClientError } from '../errors/decode.js';
+import { ConnectionError } from '../errors/error.js';
+import { type CallOptions, onAbort, untilAborted } from './call_options.js';
+import { type ConnectOptions, channelCredentials, channelOptions } from './connect_options.js';
+
+/** A method of the generated service definition. */
+export interface Method<Request, Response> {
+  readonly path: string;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+/** A call that sends messages which are encoded already, with the promise of its one response. */
+export interface UploadCall<Response> {
+  readonly stream: ClientWritableStream<Buffer>;
+  readonly response: Promise<Response>;
+}
+
+type Callback<Response> = (error: ServiceError | null, response?: Response) => void;
+
+const encodedAlready = (message: Buffer): Buffer => message;
+
+/** The one HTTP/2 connection of a client. Its calls reject with this library's errors, or with the reason of their AbortSignal. */
+export class Connection {
+  readonly #client: GrpcClient;
+  readonly #timeoutMs: number;
+  readonly #transferTimeoutMs: number;
+
+  constructor(
+    readonly address: string,
+    options: ConnectOptions,
+  ) {
+    this.#client = new GrpcClient(address, channelCredentials(options), channelOptions(options));
+    this.#timeoutMs = options.timeoutMs ?? 60_000;
+    this.#transferTimeoutMs = options.transferTimeoutMs ?? 600_000;
+  }
+
+  /** @throws ConnectionError when the server is not there within the time */
+  async ready(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const connected = new Promise<void>((resolve, reject) => {
+      this.#client.waitForReady(Date.now() + timeoutMs, (error) => (error === undefined ? resolve() : reject(error)));
+    });
+    try {
+      await untilAborted(connected, signal);
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      const message = `nothing answers at ${this.address} within ${timeoutMs} ms; is dl-classifierd running there, and is TLS set as it is?`;
+      const details = { reason: null, number: null, status: status.UNAVAILABLE, retryable: true, metadata: {}, cause };
+      throw new ConnectionError(message, details);
+    }
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  /** A request, a response. `transfer` says that it may take long. */
+  unary<Request, Response>(method: Method<Request, Response>, request: Request, options: CallOptions, transfer = false): Promise<Response> {
+    return this.#call<Response, ClientUnaryCall>(options, (callback) =>
+      this.#client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        new Metadata(),
+        this.#grpcOptions(options, transfer),
+        callback,
+      ),
+    ).response;
+  }
+
+  /** Messages that are encoded already, a response. */
+  upload<Request, Response>(method: Method<Request, Response>, options: CallOptions): UploadCall<Response> {
+    const { call, response } = this.#call<Response, ClientWritableStream<Buffer>>(options, (callback) =>
+      this.#client.makeClientStreamRequest(
+        method.path,
+        encodedAlready,
+        method.responseDeserialize,
+        new Metadata(),
+        this.#grpcOptions(options, true),
+        callback,
+      ),
+    );
+    return { stream: call, response };
+  }
+
+  /** A request, responses. */
+  async *download<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: CallOptions,
+  ): AsyncGenerator<Response, void, undefined> {
+    options.signal?.throwIfAborted();
+    const call: ClientReadableStream<Response> = this.#client.makeServerStreamRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      new Metadata(),
+      this.#grpcOptions(options, true),
+    );
+    // The iteration below reports it; a cancelled call reports it once more, when nobody listens.
+    call.on('error', () => {});
+    const stopWaiting = onAbort(options.signal, () => call.cancel());
+    try {
+      yield* call;
+    } catch (error) {
+      throw asClientError(error, options.signal);
+    } finally {
+      stopWaiting();
+      call.cancel();
+    }
+  }
+
+  #call<Response, Call extends { cancel(): void }>(
+    options: CallOptions,
+    start: (callback: Callback<Response>) => Call,
+  ): { call: Call; response: Promise<Response> } {
+    options.signal?.throwIfAborted();
+    let settle: Callback<Response> = () => {};
+    const response = new Promise<Response>((resolve, reject) => {
+      settle = (error, value) => {
+        stopWaiting();
+        if (value !== undefined) resolve(value);
+        else reject(asClientError(error, options.signal));
+      };
+    });
+    const call = start((error, value) => settle(error, value));
+    const stopWaiting = onAbort(options.signal, () => call.cancel());
+    return { call, response };
+  }
+
+  #grpcOptions({ timeoutMs }: CallOptions, transfer: boolean): GrpcCallOptions {
+    return { deadline: Date.now() + (timeoutMs ?? (transfer ? this.#transferTimeoutMs : this.#timeoutMs)) };
+  }
+}
+
+function asClientError(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return signal.reason;
+  return isServiceError(error) ? toClientError(error) : error;
+}
