@@ -10,11 +10,11 @@ namespace dl::cpu {
 
 /// What the CPU backend found.
 struct DeviceInfo {
-  std::string name;                   // of the processor
-  std::string instruction_set;        // of the engine's own kernels: "avx512", "avx2" or "baseline"
-  std::vector<Precision> precisions;  // bfloat16 only where oneDNN computes in it
-  std::vector<std::string> libraries; // for instance "oneDNN 2.6.3"
-  int64_t memory_bytes = 0;           // of the machine
+  std::string name;                    // of the processor
+  std::string instruction_set;         // of the engine's own kernels: "avx512", "avx2" or "baseline"
+  std::vector<Precision> precisions;   // bfloat16 only where oneDNN computes in it
+  std::vector<std::string> libraries;  // for instance "oneDNN 2.6.3"
+  int64_t memory_bytes = 0;            // of the machine
 };
 
 DeviceInfo device_info();

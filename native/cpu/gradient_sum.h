@@ -16,7 +16,8 @@ class GradientSum {
     sources_ = builder.read_gradient(node);
     size_ = builder.layout_of(node).size();
     target_ = sources_.front();
-    if (sources_.size() > 1 && !builder.can_overwrite(target_)) target_ = builder.scratch(size_ * static_cast<int64_t>(sizeof(T)));
+    if (sources_.size() > 1 && !builder.can_overwrite(target_))
+      target_ = builder.scratch(size_ * static_cast<int64_t>(sizeof(T)));
   }
 
   BufferId buffer() const { return target_; }

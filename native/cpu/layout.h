@@ -11,7 +11,8 @@ enum class Order {
   kNchw,       // channel by channel; only ever the network's input
 };
 
-/// An activation of a batch in memory: value (n, c, y, x) lies at ((n * blocks + c / block) * height * width + y * width + x) * block + c % block.
+/// An activation of a batch in memory: value (n, c, y, x) lies at ((n * blocks + c / block) * height * width + y * width + x) *
+/// block + c % block.
 struct Layout {
   int64_t images = 0;
   int64_t channels = 0;

@@ -18,18 +18,14 @@ dnnl::primitive_attr user_scratchpad() {
   return attributes;
 }
 
-memory::desc any_source_descriptor(const LinearShape& shape) {
-  return {{shape.in.images, shape.in.channels, shape.in.height, shape.in.width}, data_type(shape.in_type), memory::format_tag::any};
-}
-
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
 #if DNNL_VERSION_MAJOR >= 3
 
 auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_kind kind) {
-  return dnnl::convolution_forward::primitive_desc(onednn_engine(), kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type),
-                                                   bias_descriptor(s), output_descriptor(s, s.out_type), s.stride, s.padding, s.padding,
-                                                   user_scratchpad());
+  return dnnl::convolution_forward::primitive_desc(
+      onednn_engine(), kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
+      output_descriptor(s, s.out_type), s.stride, s.padding, s.padding, user_scratchpad());
 }
 
 auto inner_product_forward(const LinearShape& s, prop_kind kind) {
@@ -60,35 +56,39 @@ auto convolution_backward_weights(const LinearShape& s) {
 
 auto inner_product_backward_weights(const LinearShape& s) {
   return dnnl::inner_product_backward_weights::primitive_desc(
-      onednn_engine(), activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32), bias_descriptor(s),
-      output_descriptor(s, s.gradient_type), inner_product_forward(s, prop_kind::forward_training), user_scratchpad());
+      onednn_engine(), activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32),
+      bias_descriptor(s), output_descriptor(s, s.gradient_type), inner_product_forward(s, prop_kind::forward_training),
+      user_scratchpad());
 }
 
 #else
 
 auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_kind kind) {
-  return dnnl::convolution_forward::primitive_desc({kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
-                                                    output_descriptor(s, s.out_type), s.stride, s.padding, s.padding},
-                                                   user_scratchpad(), onednn_engine());
+  return dnnl::convolution_forward::primitive_desc(
+      {kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s), output_descriptor(s, s.out_type),
+       s.stride, s.padding, s.padding},
+      user_scratchpad(), onednn_engine());
 }
 
 auto inner_product_forward(const LinearShape& s, prop_kind kind) {
-  return dnnl::inner_product_forward::primitive_desc({kind, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type),
-                                                      bias_descriptor(s), output_descriptor(s, s.out_type)},
-                                                     user_scratchpad(), onednn_engine());
+  return dnnl::inner_product_forward::primitive_desc(
+      {kind, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
+       output_descriptor(s, s.out_type)},
+      user_scratchpad(), onednn_engine());
 }
 
 auto convolution_backward_data(const LinearShape& s) {
   const auto hint = convolution_forward(s, activation_descriptor(s.in, s.in_type), prop_kind::forward_training);
   return dnnl::convolution_backward_data::primitive_desc(
-      {kDirect, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type), output_descriptor(s, s.gradient_type),
-       s.stride, s.padding, s.padding},
+      {kDirect, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type),
+       output_descriptor(s, s.gradient_type), s.stride, s.padding, s.padding},
       user_scratchpad(), onednn_engine(), hint);
 }
 
 auto inner_product_backward_data(const LinearShape& s) {
   return dnnl::inner_product_backward_data::primitive_desc(
-      {activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type), output_descriptor(s, s.gradient_type)},
+      {activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type),
+       output_descriptor(s, s.gradient_type)},
       user_scratchpad(), onednn_engine(), inner_product_forward(s, prop_kind::forward_training));
 }
 
@@ -129,7 +129,9 @@ memory::desc plain_weights_descriptor(const memory::dims& dims) {
   return {dims, memory::data_type::f32, dims.size() == 5 ? memory::format_tag::goihw : memory::format_tag::oihw};
 }
 
-memory::desc any_weights_descriptor(const memory::dims& dims, DataType type) { return {dims, data_type(type), memory::format_tag::any}; }
+memory::desc any_weights_descriptor(const memory::dims& dims, DataType type) {
+  return {dims, data_type(type), memory::format_tag::any};
+}
 
 memory::desc bias_descriptor(const LinearShape& shape) {
   if (!shape.bias) return {};
@@ -169,16 +171,6 @@ PrimitiveChoice backward_weights_choice(const LinearShape& shape) {
   return {descriptor, descriptor.diff_weights_desc(), descriptor.src_desc()};
 }
 
-Order preferred_source_order(const LinearShape& shape) {
-  const auto chosen = convolution_forward(shape, any_source_descriptor(shape), prop_kind::forward_training).src_desc();
-  Layout layout = shape.in;
-  for (const Order order : {Order::kNhwc, Order::kNchw, Order::kBlocked16}) {
-    layout.order = order;
-    if (activation_descriptor(layout, shape.in_type) == chosen) return order;
-  }
-  return Order::kNhwc;
-}
-
 dnnl::primitive_desc_base reorder_choice(const memory::desc& from, const memory::desc& to, bool accumulate) {
   dnnl::primitive_attr attributes = user_scratchpad();
   if (accumulate) {
@@ -189,14 +181,16 @@ dnnl::primitive_desc_base reorder_choice(const memory::desc& from, const memory:
   return dnnl::reorder::primitive_desc(onednn_engine(), from, onednn_engine(), to, attributes);
 }
 
-BoundPrimitive::BoundPrimitive(const dnnl::primitive_desc_base& descriptor, ArenaPlan& arena, int time) : descriptor_(descriptor) {
+BoundPrimitive::BoundPrimitive(const dnnl::primitive_desc_base& descriptor, ArenaPlan& arena, int time)
+    : descriptor_(descriptor) {
   const auto bytes = static_cast<int64_t>(descriptor.query_md(dnnl::query::scratchpad_md).get_size());
   if (bytes > 0) scratch_ = arena.add(bytes, time);
 }
 
 void BoundPrimitive::bind(const ArenaPlan& arena, std::byte* memory) {
   primitive_ = dnnl::primitive(descriptor_->get());
-  if (scratch_) argument(DNNL_ARG_SCRATCHPAD, descriptor_->query_md(dnnl::query::scratchpad_md), memory + arena.offset(*scratch_));
+  if (scratch_)
+    argument(DNNL_ARG_SCRATCHPAD, descriptor_->query_md(dnnl::query::scratchpad_md), memory + arena.offset(*scratch_));
 }
 
 void BoundPrimitive::argument(int name, const memory::desc& descriptor, const void* data) {

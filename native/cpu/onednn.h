@@ -18,7 +18,8 @@ int64_t bytes_of(DataType type);
 const dnnl::engine& onednn_engine();
 
 dnnl::memory::desc activation_descriptor(const Layout& layout, DataType type);
-/// Weights in the order that torchvision has them: (out, in, kernel height, kernel width), with groups (groups, out / groups, in / groups, ...).
+/// Weights in the order that torchvision has them: (out, in, kernel height, kernel width), with groups (groups, out / groups, in
+/// / groups, ...).
 dnnl::memory::desc plain_weights_descriptor(const dnnl::memory::dims& dims);
 /// Weights in an order that the primitive chooses.
 dnnl::memory::desc any_weights_descriptor(const dnnl::memory::dims& dims, DataType type);
@@ -52,9 +53,6 @@ struct PrimitiveChoice {
 PrimitiveChoice forward_choice(const LinearShape& shape, bool training);
 PrimitiveChoice backward_data_choice(const LinearShape& shape);
 PrimitiveChoice backward_weights_choice(const LinearShape& shape);
-
-/// The order of the source that a convolution prefers where it is free to choose; for a network's first layer.
-Order preferred_source_order(const LinearShape& shape);
 
 /// Copies between layouts and types; with `accumulate` it adds to the target.
 dnnl::primitive_desc_base reorder_choice(const dnnl::memory::desc& from, const dnnl::memory::desc& to, bool accumulate);

@@ -22,7 +22,8 @@ struct Arena {
   }
 };
 
-/// What one sub-batch brings to the operations, and what it takes from them. Parameters are flat arrays as ParameterLayout has them.
+/// What one sub-batch brings to the operations, and what it takes from them. Parameters are flat arrays as ParameterLayout has
+/// them.
 struct SubBatch {
   ImageBatch images;
   std::span<const int32_t> labels;
@@ -41,8 +42,8 @@ struct SubBatch {
   float* confidences = nullptr;  // result when applying: (images, classes)
 };
 
-/// One operation of a plan. The constructors plan the forward halves in the order of the graph, then plan_backward() is called in the reverse
-/// order; memory exists from bind() on.
+/// One operation of a plan. The constructors plan the forward halves in the order of the graph, then plan_backward() is called in
+/// the reverse order; memory exists from bind() on.
 class Operation {
  public:
   Operation() = default;

@@ -9,15 +9,18 @@
 namespace dl::cpu {
 namespace {
 
-/// NHWC wins in float32 (oneDNN's brgemm kernels), channel groups of 16 in bfloat16, both by about a tenth of a training step of resnet18; see
-/// docs/engine.md. Concatenation cuts groups apart only where they are whole.
+/// NHWC wins in float32 (oneDNN's brgemm kernels), channel groups of 16 in bfloat16, both by about a tenth of a training step of
+/// resnet18; see docs/engine.md. Groups of 16 are for graphs whose channels come in such groups: for others oneDNN has no quick
+/// weight gradient, and a concatenation would cut groups apart.
 Order activation_order(const Graph& graph, const PlanOptions& options) {
   if (options.precision == Precision::kFloat32) return Order::kNhwc;
-  for (const Graph::Node& node : graph.nodes()) {
-    if (!std::holds_alternative<Concat>(node.kind)) continue;
-    for (const int input : node.inputs) {
-      if (graph.nodes()[static_cast<size_t>(input)].shape.channels % 16 != 0) return Order::kNhwc;
-    }
+  const auto in_groups = [&](int node) { return graph.nodes()[static_cast<size_t>(node)].shape.channels % 16 == 0; };
+  for (int index = 0; index < static_cast<int>(graph.nodes().size()); ++index) {
+    const Graph::Node& node = graph.nodes()[static_cast<size_t>(index)];
+    const auto* convolution = std::get_if<Convolution>(&node.kind);
+    if (convolution && convolution->kernel != Extent{1, 1} && !in_groups(index)) return Order::kNhwc;
+    if (std::holds_alternative<Concat>(node.kind) && !std::all_of(node.inputs.begin(), node.inputs.end(), in_groups))
+      return Order::kNhwc;
   }
   return Order::kBlocked16;
 }
@@ -77,7 +80,9 @@ int64_t Plan::bytes() const {
   return parameters + aligned(static_cast<int64_t>(2 * segments_.size() * sizeof(double))) + arena_.bytes();
 }
 
-double* Plan::segment_scratch() const { return memory_.at<double>(aligned(parameter_values_ * static_cast<int64_t>(sizeof(float)))); }
+double* Plan::segment_scratch() const {
+  return memory_.at<double>(aligned(parameter_values_ * static_cast<int64_t>(sizeof(float))));
+}
 
 void Plan::allocate() {
   if (allocated()) return;

@@ -13,8 +13,8 @@
 
 namespace dl::cpu {
 
-/// A graph compiled for a batch size, an image size, a precision and training or applying: operations, lifetimes, one arena. Its memory is known
-/// exactly before allocate(), and nothing is allocated after it.
+/// A graph compiled for a batch size, an image size, a precision and training or applying: operations, lifetimes, one arena. Its
+/// memory is known exactly before allocate(), and nothing is allocated after it.
 class Plan {
  public:
   Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training);

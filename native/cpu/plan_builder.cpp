@@ -4,7 +4,8 @@
 
 namespace dl::cpu {
 
-PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training, Order order)
+PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training,
+                         Order order)
     : graph_(graph),
       parameters_(parameters),
       options_(options),

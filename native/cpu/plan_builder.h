@@ -22,8 +22,9 @@ struct Value {
   int64_t bytes() const { return layout.size() * bytes_of(type); }
 };
 
-/// What operations use while they are planned: values, gradients and memory with their lifetimes. Operation k of n runs forward at time k, backward
-/// at time 2 n - 1 - k. First all operations plan their forward half in order, then their backward half in reverse order.
+/// What operations use while they are planned: values, gradients and memory with their lifetimes. Operation k of n runs forward
+/// at time k, backward at time 2 n - 1 - k. First all operations plan their forward half in order, then their backward half in
+/// reverse order.
 class PlanBuilder {
  public:
   PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training, Order order);
@@ -63,7 +64,8 @@ class PlanBuilder {
 
   /// Whether anybody needs the gradient of a node's output.
   bool wants_gradient(int node_index) const;
-  /// The contributions to the gradient of a node's output; their sum is the gradient. Read now. Each belongs to the reader alone unless shared.
+  /// The contributions to the gradient of a node's output; their sum is the gradient. Read now. Each belongs to the reader alone
+  /// unless shared.
   std::vector<BufferId> read_gradient(int node_index);
   /// Whether nobody but the present operation needs the contents of the buffer.
   bool can_overwrite(BufferId buffer) const;
@@ -82,10 +84,10 @@ class PlanBuilder {
   const Order order_;
   const std::vector<FusedOperation> operations_;
   ArenaPlan arena_;
-  std::vector<Value> values_;                      // by node
-  std::vector<int> producer_;                      // operation that gives the node's output
-  std::vector<std::vector<BufferId>> gradients_;   // contributions, by node
-  std::vector<int> gradient_owners_;               // by buffer: values to whose gradient it contributes
+  std::vector<Value> values_;                     // by node
+  std::vector<int> producer_;                     // operation that gives the node's output
+  std::vector<std::vector<BufferId>> gradients_;  // contributions, by node
+  std::vector<int> gradient_owners_;              // by buffer: values to whose gradient it contributes
   int operation_ = 0;
   int now_ = 0;
 };

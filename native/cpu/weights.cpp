@@ -25,7 +25,8 @@ void WeightCopies::load(const float* values) {
   }
 }
 
-WeightGradient::WeightGradient(PlanBuilder& builder, const dnnl::memory::dims& dims, int64_t offset, const dnnl::memory::desc& written)
+WeightGradient::WeightGradient(PlanBuilder& builder, const dnnl::memory::dims& dims, int64_t offset,
+                               const dnnl::memory::desc& written)
     : plain_(plain_weights_descriptor(dims)),
       written_(written),
       offset_(offset),

@@ -7,8 +7,8 @@
 
 namespace dl::cpu {
 
-/// One layer's weights as the primitives want them: copies of the float32 masters in other layouts and types, kept in the arena and refreshed when
-/// the masters change.
+/// One layer's weights as the primitives want them: copies of the float32 masters in other layouts and types, kept in the arena
+/// and refreshed when the masters change.
 class WeightCopies {
  public:
   WeightCopies() = default;

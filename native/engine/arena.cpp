@@ -46,7 +46,8 @@ void ArenaPlan::assign() {
     }
     buffer.offset = offset;
     bytes_ = std::max(bytes_, offset + buffer.bytes);
-    const auto place = std::upper_bound(placed.begin(), placed.end(), offset, [](int64_t o, const Buffer* b) { return o < b->offset; });
+    const auto place =
+        std::upper_bound(placed.begin(), placed.end(), offset, [](int64_t o, const Buffer* b) { return o < b->offset; });
     placed.insert(place, &buffer);
   }
 }

@@ -8,8 +8,8 @@ namespace dl {
 /// Index of a buffer in an ArenaPlan.
 using BufferId = int;
 
-/// Places buffers whose lifetimes are known in one piece of memory: two that are never alive together may share bytes. Time is counted in
-/// operations of the plan.
+/// Places buffers whose lifetimes are known in one piece of memory: two that are never alive together may share bytes. Time is
+/// counted in operations of the plan.
 class ArenaPlan {
  public:
   static constexpr int64_t kAlignment = 64;  // bytes: a cache line, and the widest vector register

@@ -29,18 +29,14 @@ class LayerCheck {
       : layer_(layer), inputs_(std::move(inputs)), first_(first), last_(last) {}
 
   ImageShape output(ImageShape image, std::vector<TensorInfo>& tensors) const {
-    return std::visit(Overloaded{[&](const Input& l) { return input(l, image); },
-                                 [&](const Convolution& l) { return convolution(l, tensors); },
-                                 [&](const BatchNorm& l) { return batch_norm(l, tensors); },
-                                 [&](const Relu& l) { return relu(l); },
-                                 [&](const Add&) { return add(); },
-                                 [&](const Concat&) { return concat(); },
-                                 [&](const Pool& l) { return pool(l); },
-                                 [&](const GlobalAveragePool&) { return global_average_pool(); },
-                                 [&](const Dropout& l) { return dropout(l); },
-                                 [&](const FullyConnected& l) { return fully_connected(l, tensors); },
-                                 [&](const Softmax&) { return softmax(); }},
-                      layer_.kind);
+    return std::visit(
+        Overloaded{
+            [&](const Input& l) { return input(l, image); }, [&](const Convolution& l) { return convolution(l, tensors); },
+            [&](const BatchNorm& l) { return batch_norm(l, tensors); }, [&](const Relu& l) { return relu(l); },
+            [&](const Add&) { return add(); }, [&](const Concat&) { return concat(); }, [&](const Pool& l) { return pool(l); },
+            [&](const GlobalAveragePool&) { return global_average_pool(); }, [&](const Dropout& l) { return dropout(l); },
+            [&](const FullyConnected& l) { return fully_connected(l, tensors); }, [&](const Softmax&) { return softmax(); }},
+        layer_.kind);
   }
 
  private:
@@ -60,7 +56,8 @@ class LayerCheck {
   ImageShape window(ImageShape in, Extent kernel, Extent stride, Extent padding, bool ceil_mode) const {
     ImageShape out = in;
     for (int axis : {0, 1}) {
-      require(kernel[axis] >= 1 && stride[axis] >= 1 && padding[axis] >= 0, "kernel and stride are at least 1, padding at least 0");
+      require(kernel[axis] >= 1 && stride[axis] >= 1 && padding[axis] >= 0,
+              "kernel and stride are at least 1, padding at least 0");
       const int64_t size = axis == 0 ? in.height : in.width;
       require(size + 2 * padding[axis] >= kernel[axis], "the input of " + text(in) + " is smaller than the window");
       (axis == 0 ? out.height : out.width) = window_output_size(size, kernel[axis], stride[axis], padding[axis], ceil_mode);
@@ -81,7 +78,8 @@ class LayerCheck {
     const ImageShape in = only_input();
     require(l.out_channels >= 1, "outChannels is at least 1");
     require(l.groups >= 1 && in.channels % l.groups == 0 && l.out_channels % l.groups == 0,
-            "groups must divide " + std::to_string(in.channels) + " input and " + std::to_string(l.out_channels) + " output channels");
+            "groups must divide " + std::to_string(in.channels) + " input and " + std::to_string(l.out_channels) +
+                " output channels");
     ImageShape out = window(in, l.kernel, l.stride, l.padding, false);
     out.channels = l.out_channels;
     tensor(tensors, "weight", TensorRole::kWeight, {l.out_channels, in.channels / l.groups, l.kernel[0], l.kernel[1]});
@@ -197,18 +195,14 @@ int64_t Graph::parameter_count() const {
 }
 
 const char* kind_name(const LayerKind& kind) {
-  return std::visit(Overloaded{[](const Input&) { return "input"; },
-                               [](const Convolution&) { return "convolution"; },
-                               [](const BatchNorm&) { return "batch_norm"; },
-                               [](const Relu&) { return "relu"; },
-                               [](const Add&) { return "add"; },
-                               [](const Concat&) { return "concat"; },
-                               [](const Pool& l) { return l.kind == Pool::Kind::kMax ? "max_pool" : "average_pool"; },
-                               [](const GlobalAveragePool&) { return "global_average_pool"; },
-                               [](const Dropout&) { return "dropout"; },
-                               [](const FullyConnected&) { return "fully_connected"; },
-                               [](const Softmax&) { return "softmax"; }},
-                    kind);
+  return std::visit(
+      Overloaded{[](const Input&) { return "input"; }, [](const Convolution&) { return "convolution"; },
+                 [](const BatchNorm&) { return "batch_norm"; }, [](const Relu&) { return "relu"; },
+                 [](const Add&) { return "add"; }, [](const Concat&) { return "concat"; },
+                 [](const Pool& l) { return l.kind == Pool::Kind::kMax ? "max_pool" : "average_pool"; },
+                 [](const GlobalAveragePool&) { return "global_average_pool"; }, [](const Dropout&) { return "dropout"; },
+                 [](const FullyConnected&) { return "fully_connected"; }, [](const Softmax&) { return "softmax"; }},
+      kind);
 }
 
 int64_t window_output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding, bool ceil_mode) {

@@ -127,8 +127,8 @@ class Graph {
 /// For instance "batch_norm"; the names of native/graph.ts.
 const char* kind_name(const LayerKind& kind);
 
-/// Output size of a convolution or a pooling window along one axis. With ceil_mode the last window must start inside the input or its
-/// left padding, as in PyTorch.
+/// Output size of a convolution or a pooling window along one axis. With ceil_mode the last window must start inside the input or
+/// its left padding, as in PyTorch.
 int64_t window_output_size(int64_t input, int64_t kernel, int64_t stride, int64_t padding, bool ceil_mode);
 
 }  // namespace dl

@@ -26,7 +26,8 @@ void he_normal(const TensorInfo& tensor, uint64_t seed, std::span<float> values)
   const uint32_t hash = name_hash(tensor.name);
   for (size_t i = 0; i < values.size(); i += 4) {
     const uint64_t block = i / 4;
-    const auto words = philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), kInitializationStream, hash}, key);
+    const auto words =
+        philox({static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), kInitializationStream, hash}, key);
     // Box-Muller: two pairs of uniform numbers give two pairs of normal ones.
     for (size_t pair = 0; pair < 2; ++pair) {
       const double radius = deviation * std::sqrt(-2 * std::log(uniform(words[2 * pair])));

@@ -55,10 +55,12 @@ struct Model::State {
   }
 
   std::span<float> tensor_values(int tensor) {
-    return {parameters.values.data() + layout.offset(tensor), static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
+    return {parameters.values.data() + layout.offset(tensor),
+            static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
   }
   std::span<float> tensor_momentum(int tensor) {
-    return {parameters.momentum.data() + layout.offset(tensor), static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
+    return {parameters.momentum.data() + layout.offset(tensor),
+            static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
   }
 
   /// The plan of these options, with memory. Replaces the one of other options.
@@ -85,10 +87,12 @@ struct Model::State {
     }
     if (images.format == PixelFormat::kUint8) return;
     const auto* pixels = reinterpret_cast<const float*>(images.pixels.data());
-    const cpu::PixelFault fault = cpu::kernels().find_pixel_fault(pixels, images.count, graph.input().size(), kLowestPixel, kHighestPixel);
+    const cpu::PixelFault fault =
+        cpu::kernels().find_pixel_fault(pixels, images.count, graph.input().size(), kLowestPixel, kHighestPixel);
     if (fault.image < 0) return;
     throw Error(Reason::kImageOutOfRange,
-                "image " + std::to_string(fault.image) + " holds the value " + text(static_cast<double>(fault.value)) + ", outside -127..128",
+                "image " + std::to_string(fault.image) + " holds the value " + text(static_cast<double>(fault.value)) +
+                    ", outside -127..128",
                 {{"image", std::to_string(fault.image)}, {"value", text(static_cast<double>(fault.value))}});
   }
 
@@ -109,7 +113,8 @@ struct Model::State {
   std::unique_ptr<cpu::Plan> inference_plan;
 };
 
-Model::Model(const std::vector<Layer>& layers, ImageShape input, uint64_t seed) : state_(std::make_unique<State>(layers, input, seed)) {}
+Model::Model(const std::vector<Layer>& layers, ImageShape input, uint64_t seed)
+    : state_(std::make_unique<State>(layers, input, seed)) {}
 
 Model::~Model() = default;
 
@@ -139,7 +144,8 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
   const int64_t sub_batch_size = options.plan.batch_size;
   if (options.batch_size_multiplier < 1) refuse("batch_size_multiplier", "is at least 1");
   if (images.count != sub_batch_size * options.batch_size_multiplier) {
-    refuse("images", std::to_string(sub_batch_size * options.batch_size_multiplier) + " are wanted, got " + std::to_string(images.count));
+    refuse("images",
+           std::to_string(sub_batch_size * options.batch_size_multiplier) + " are wanted, got " + std::to_string(images.count));
   }
   if (static_cast<int64_t>(labels.size()) != images.count) refuse("labels", "one an image is wanted");
   for (const int32_t label : labels) {
@@ -152,7 +158,8 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
   cpu::Plan& plan = state.plan(state.training_plan, options.plan, true);
   plan.load_weights(state.parameters.values.data());
   const int64_t first_statistic = state.layout.trained_size();
-  std::copy(state.parameters.values.begin() + first_statistic, state.parameters.values.end(), plan.next_statistics() + first_statistic);
+  std::copy(state.parameters.values.begin() + first_statistic, state.parameters.values.end(),
+            plan.next_statistics() + first_statistic);
 
   double loss = 0;
   int64_t errors = 0;
@@ -176,18 +183,18 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
     errors += batch.errors;
   }
 
-  const cpu::UpdateNorms norms =
-      cpu::kernels().update_norms(plan.segments(), plan.gradients(), state.parameters.values.data(), static_cast<float>(options.weight_prior),
-                                  plan.segment_scratch());
+  const cpu::UpdateNorms norms = cpu::kernels().update_norms(plan.segments(), plan.gradients(), state.parameters.values.data(),
+                                                             static_cast<float>(options.weight_prior), plan.segment_scratch());
   result.loss_multinomial_logistic = loss / static_cast<double>(images.count);
   result.loss_regularization = options.weight_prior / 2 * norms.squared_weight_norm;
   result.loss = result.loss_multinomial_logistic + result.loss_regularization;
   result.gradient_norm = std::sqrt(norms.squared_gradient_norm);
   result.top1_error = static_cast<double>(errors) / static_cast<double>(images.count);
   if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
-    throw Error(Reason::kStepDiverged,
-                "loss " + text(result.loss) + " with a gradient norm of " + text(result.gradient_norm) + ": the step was not applied",
-                {{"loss", text(result.loss)}, {"gradient_norm", text(result.gradient_norm)}});
+    throw Error(
+        Reason::kStepDiverged,
+        "loss " + text(result.loss) + " with a gradient norm of " + text(result.gradient_norm) + ": the step was not applied",
+        {{"loss", text(result.loss)}, {"gradient_norm", text(result.gradient_norm)}});
   }
   state.apply_update(plan, options);
   result.update_seconds = stopwatch.lap();
@@ -247,7 +254,8 @@ void Model::restore(const std::vector<NamedTensor>& tensors) {
     if (found == index_of.end()) refuse(tensor.name, "the graph has no tensor of this name");
     const TensorInfo& info = infos[static_cast<size_t>(found->second)];
     const bool momentum = tensor.role == TensorRole::kMomentum;
-    if (momentum ? info.role == TensorRole::kStatistic : info.role != tensor.role) refuse(tensor.name, "the graph's tensor has another role");
+    if (momentum ? info.role == TensorRole::kStatistic : info.role != tensor.role)
+      refuse(tensor.name, "the graph's tensor has another role");
     if (info.shape != tensor.shape || static_cast<int64_t>(tensor.values.size()) != info.size()) {
       refuse(tensor.name, "the graph's tensor has another shape");
     }
@@ -256,8 +264,8 @@ void Model::restore(const std::vector<NamedTensor>& tensors) {
   for (size_t i = 0; i < tensors.size(); ++i) std::copy(tensors[i].values.begin(), tensors[i].values.end(), targets[i].begin());
 }
 
-std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageShape input, const std::vector<std::string>& reinitialize,
-                                        uint64_t seed) {
+std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageShape input,
+                                        const std::vector<std::string>& reinitialize, uint64_t seed) {
   auto next = std::make_unique<State>(layers, input, seed);
   next->seed = state_->seed;
   State& previous = *state_;

@@ -9,8 +9,8 @@
 
 namespace dl {
 
-/// Where each tensor of a graph lies in one flat array of float32: trained tensors first, then statistics, each on a 64-byte boundary. The gaps
-/// are zero and stay zero.
+/// Where each tensor of a graph lies in one flat array of float32: trained tensors first, then statistics, each on a 64-byte
+/// boundary. The gaps are zero and stay zero.
 class ParameterLayout {
  public:
   explicit ParameterLayout(const Graph& graph);

@@ -5,8 +5,8 @@
 
 namespace dl {
 
-/// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): four random words for each
-/// (counter, key), in any order and from any thread. Initial weights and dropout masks come from it, so that runs repeat.
+/// Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011): four random words for
+/// each (counter, key), in any order and from any thread. Initial weights and dropout masks come from it, so that runs repeat.
 [[gnu::always_inline]] inline std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   constexpr uint64_t kMultiplier0 = 0xD2511F53;
   constexpr uint64_t kMultiplier1 = 0xCD9E8D57;

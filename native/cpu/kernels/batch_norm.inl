@@ -1,7 +1,7 @@
 // Batch norm with activation and residual, forward and backward. Included by variant.cpp inside the variant's own namespace.
 //
-// Mean and variance of a piece that lies in the first-level cache are taken in two passes, pieces are joined by the formula of Chan,
-// Golub and LeVeque (1979) in double precision: no cancellation whatever the mean, and one pass over memory.
+// Mean and variance of a piece that lies in the first-level cache are taken in two passes, pieces are joined by the formula of
+// Chan, Golub and LeVeque (1979) in double precision: no cancellation whatever the mean, and one pass over memory.
 
 /// Rows of a tile that stay in the first-level cache.
 constexpr int64_t kCachedRows = 64;

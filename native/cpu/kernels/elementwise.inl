@@ -34,7 +34,8 @@ inline void accumulate(int64_t size, const float* source, float* target) {
 }
 
 template <class T>
-void concat_copy(const Layout& part, T* part_values, const Layout& whole, T* whole_values, int64_t first_channel, bool into_whole) {
+void concat_copy(const Layout& part, T* part_values, const Layout& whole, T* whole_values, int64_t first_channel,
+                 bool into_whole) {
   const int64_t spatial = part.spatial(), width = part.block();
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t n = 0; n < part.images; ++n) {
@@ -42,7 +43,8 @@ void concat_copy(const Layout& part, T* part_values, const Layout& whole, T* who
       // A group of the part lies within one group of the whole: NHWC has one, blocked parts begin at multiples of 16.
       const int64_t channel = first_channel + b * width;
       T* rows = part_values + (n * part.blocks() + b) * spatial * width;
-      T* whole_rows = whole_values + (n * whole.blocks() + channel / whole.block()) * spatial * whole.block() + channel % whole.block();
+      T* whole_rows =
+          whole_values + (n * whole.blocks() + channel / whole.block()) * spatial * whole.block() + channel % whole.block();
       for (int64_t s = 0; s < spatial; ++s) {
         T* a = rows + s * width;
         T* w = whole_rows + s * whole.block();
@@ -53,7 +55,8 @@ void concat_copy(const Layout& part, T* part_values, const Layout& whole, T* who
 }
 
 template <class T>
-void dropout(const Layout& layout, const T* x, T* y, float probability, uint64_t seed, uint32_t stream, uint64_t step, int64_t images_before) {
+void dropout(const Layout& layout, const T* x, T* y, float probability, uint64_t seed, uint32_t stream, uint64_t step,
+             int64_t images_before) {
   const auto key = philox_key(seed);
   const int64_t block = layout.block(), blocks = layout.blocks(), spatial = layout.spatial(), channels = layout.channels;
   const float scale = 1.0f / (1.0f - probability);
@@ -71,7 +74,8 @@ void dropout(const Layout& layout, const T* x, T* y, float probability, uint64_t
       for (int64_t c = 0; c < width; ++c) {
         const uint64_t i = begin + static_cast<uint64_t>(c);
         if (c == 0 || i % 4 == 0) {
-          words = philox({static_cast<uint32_t>(i / 4), static_cast<uint32_t>(i / 4 >> 32), stream, static_cast<uint32_t>(step)}, key);
+          words = philox({static_cast<uint32_t>(i / 4), static_cast<uint32_t>(i / 4 >> 32), stream, static_cast<uint32_t>(step)},
+                         key);
         }
         store(to[c], words[i % 4] >= threshold ? load(from[c]) * scale : 0.0f);
       }

@@ -108,7 +108,8 @@ struct TypedKernels {
   void (*convert_uint8)(const uint8_t* pixels, const Layout& layout, const float* scale, const float* shift, T* y);
   void (*convert_float)(const float* pixels, const Layout& layout, const float* scale, const float* shift, T* y);
 
-  /// Mean and biased variance per channel over images and space, (padded channels) each. `partial`: reduction_items(layout) * 2 * padded channels.
+  /// Mean and biased variance per channel over images and space, (padded channels) each. `partial`: reduction_items(layout) * 2 *
+  /// padded channels.
   void (*statistics)(const T* x, const Layout& layout, double* partial, double* mean, double* variance);
   void (*normalization_forward)(const NormalizationForward<T>& job);
   void (*normalization_reduce)(const NormalizationReduce<T>& job);
@@ -120,7 +121,8 @@ struct TypedKernels {
   /// y = a + b; y may be a.
   void (*add)(int64_t size, const T* a, const T* b, T* y);
   /// Copies the channels of `from` to or from the channels of `whole` that begin at `first_channel`.
-  void (*concat_copy)(const Layout& part, T* part_values, const Layout& whole, T* whole_values, int64_t first_channel, bool into_whole);
+  void (*concat_copy)(const Layout& part, T* part_values, const Layout& whole, T* whole_values, int64_t first_channel,
+                      bool into_whole);
   /// y = x / (1 - probability) where the mask keeps it, else 0; the mask is that of engine/random.h with `stream` = node index.
   void (*dropout)(const Layout& layout, const T* x, T* y, float probability, uint64_t seed, uint32_t stream, uint64_t step,
                   int64_t images_before);
@@ -147,11 +149,11 @@ struct KernelTable {
   PixelFault (*find_pixel_fault)(const float* pixels, int64_t images, int64_t image_size, float lowest, float highest);
   void (*softmax)(int64_t images, int64_t classes, const float* logits, float* confidences);
   /// `partial`: 2 * segments.
-  UpdateNorms (*update_norms)(std::span<const ParameterSegment> segments, const float* gradients, const float* values, float weight_prior,
-                              double* partial);
+  UpdateNorms (*update_norms)(std::span<const ParameterSegment> segments, const float* gradients, const float* values,
+                              float weight_prior, double* partial);
   /// v = momentum * v - learning_rate * (g + weight_prior * w); w += v.
-  void (*update)(std::span<const ParameterSegment> segments, const float* gradients, float* values, float* velocities, float learning_rate,
-                 float momentum, float weight_prior);
+  void (*update)(std::span<const ParameterSegment> segments, const float* gradients, float* values, float* velocities,
+                 float learning_rate, float momentum, float weight_prior);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
 
@@ -168,7 +170,8 @@ inline const TypedKernels<Bfloat16>& KernelTable::typed<Bfloat16>() const {
   return bfloat16;
 }
 
-/// Pieces into which a reduction over images and space is cut; fixed by the layout alone, so that results do not depend on the number of threads.
+/// Pieces into which a reduction over images and space is cut; fixed by the layout alone, so that results do not depend on the
+/// number of threads.
 int64_t reduction_items(const Layout& layout);
 /// Rows (positions in space) of one piece.
 int64_t reduction_rows(const Layout& layout);

@@ -23,7 +23,8 @@ struct WindowSpan {
   return span;
 }
 
-/// Calls f(first value of the input's group, first value of the output's group, block) for each image and group of channels, in parallel.
+/// Calls f(first value of the input's group, first value of the output's group, block) for each image and group of channels, in
+/// parallel.
 template <class F>
 void for_each_group(const Layout& in, const Layout& out, const F& f) {
   const int64_t block = in.block();
@@ -89,8 +90,8 @@ inline std::vector<WindowRange> window_ranges(int64_t in, int64_t out, int64_t k
   return ranges;
 }
 
-/// Backward pooling: each value of the input gets a sum over the windows that hold it, in float32. add(total, at, oy, ox, iy, ix, width) adds the share
-/// of the window of output (oy, ox), whose values begin at `at`, for the input (iy, ix).
+/// Backward pooling: each value of the input gets a sum over the windows that hold it, in float32. add(total, at, oy, ox, iy, ix,
+/// width) adds the share of the window of output (oy, ox), whose values begin at `at`, for the input (iy, ix).
 template <class T, class Share>
 void gather_windows(const Layout& in, const Layout& out, const Window& window, T* dx, const Share& add) {
   const auto rows = window_ranges(in.height, out.height, window.kernel_height, window.stride_height, window.padding_height);
@@ -118,18 +119,17 @@ void gather_windows(const Layout& in, const Layout& out, const Window& window, T
 
 template <class T>
 void max_pool_backward(const Layout& in, const Layout& out, const Window& window, const T* dy, const uint8_t* chosen, T* dx) {
-  gather_windows(in, out, window, dx,
-                 [&](float* total, int64_t at, int64_t oy, int64_t ox, int64_t iy, int64_t ix, auto width) {
-                   const int64_t row = iy - (oy * window.stride_height - window.padding_height);
-                   const int64_t column = ix - (ox * window.stride_width - window.padding_width);
-                   const auto k = static_cast<int32_t>(row * window.kernel_width + column);
+  gather_windows(in, out, window, dx, [&](float* total, int64_t at, int64_t oy, int64_t ox, int64_t iy, int64_t ix, auto width) {
+    const int64_t row = iy - (oy * window.stride_height - window.padding_height);
+    const int64_t column = ix - (ox * window.stride_width - window.padding_width);
+    const auto k = static_cast<int32_t>(row * window.kernel_width + column);
 #pragma omp simd
-                   for (int64_t c = 0; c < width; ++c) {
-                     const int32_t position = chosen[at + c];
-                     const float gradient = load(dy[at + c]);
-                     total[c] += position == k ? gradient : 0.0f;
-                   }
-                 });
+    for (int64_t c = 0; c < width; ++c) {
+      const int32_t position = chosen[at + c];
+      const float gradient = load(dy[at + c]);
+      total[c] += position == k ? gradient : 0.0f;
+    }
+  });
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // How the kernels walk over an activation. Included by variant.cpp inside the variant's own namespace.
 
-/// Calls walk(first value, rows, first channel) for pieces of rows (positions in space) with `layout.block()` channels each, in parallel.
+/// Calls walk(first value, rows, first channel) for pieces of rows (positions in space) with `layout.block()` channels each, in
+/// parallel.
 template <class Walk>
 void for_each_piece(const Layout& layout, const Walk& walk) {
   constexpr int64_t kValues = 32768;
@@ -18,7 +19,8 @@ void for_each_piece(const Layout& layout, const Walk& walk) {
   }
 }
 
-/// Calls walk(item, first value, rows, first channel) for the pieces of a reduction, in parallel; an item's channels may come in several calls.
+/// Calls walk(item, first value, rows, first channel) for the pieces of a reduction, in parallel; an item's channels may come in
+/// several calls.
 template <class Walk>
 void for_each_item(const Layout& layout, const Walk& walk) {
   const int64_t images = layout.images, blocks = layout.blocks(), spatial = layout.spatial(), block = layout.block();
@@ -46,11 +48,16 @@ inline int64_t item_rows(const Layout& layout, int64_t item) {
 template <class F>
 void with_constant(int64_t block, const F& f) {
   switch (block) {
-    case 16: return f(std::integral_constant<int64_t, 16>{});
-    case 32: return f(std::integral_constant<int64_t, 32>{});
-    case 64: return f(std::integral_constant<int64_t, 64>{});
-    case 128: return f(std::integral_constant<int64_t, 128>{});
-    default: return f(block);
+    case 16:
+      return f(std::integral_constant<int64_t, 16>{});
+    case 32:
+      return f(std::integral_constant<int64_t, 32>{});
+    case 64:
+      return f(std::integral_constant<int64_t, 64>{});
+    case 128:
+      return f(std::integral_constant<int64_t, 128>{});
+    default:
+      return f(block);
   }
 }
 

@@ -1,7 +1,7 @@
 // The optimiser's step over all parameters. Included by variant.cpp inside the variant's own namespace.
 
-inline UpdateNorms update_norms(std::span<const ParameterSegment> segments, const float* gradients, const float* values, float weight_prior,
-                                double* partial) {
+inline UpdateNorms update_norms(std::span<const ParameterSegment> segments, const float* gradients, const float* values,
+                                float weight_prior, double* partial) {
   const auto count = static_cast<int64_t>(segments.size());
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; ++i) {
@@ -33,8 +33,8 @@ inline UpdateNorms update_norms(std::span<const ParameterSegment> segments, cons
   return norms;
 }
 
-inline void update(std::span<const ParameterSegment> segments, const float* gradients, float* values, float* velocities, float learning_rate,
-                   float momentum, float weight_prior) {
+inline void update(std::span<const ParameterSegment> segments, const float* gradients, float* values, float* velocities,
+                   float learning_rate, float momentum, float weight_prior) {
   const auto count = static_cast<int64_t>(segments.size());
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; ++i) {

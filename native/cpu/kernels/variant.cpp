@@ -1,5 +1,5 @@
-// All kernels for one instruction set. Compiled once for each, with DL_KERNELS_VARIANT naming the namespace; nothing with external linkage but
-// the table leaves this file, so that no code of one instruction set can stand in for another's.
+// All kernels for one instruction set. Compiled once for each, with DL_KERNELS_VARIANT naming the namespace; nothing with
+// external linkage but the table leaves this file, so that no code of one instruction set can stand in for another's.
 
 #include <algorithm>
 #include <array>

@@ -24,7 +24,9 @@ class Addition final : public Operation {
   }
 
   void bind(const Arena& arena) override { arena_ = arena; }
-  void forward(SubBatch& /*batch*/) override { kernels().typed<T>().add(size_, arena_.at<T>(a_), arena_.at<T>(b_), arena_.at<T>(y_)); }
+  void forward(SubBatch& /*batch*/) override {
+    kernels().typed<T>().add(size_, arena_.at<T>(a_), arena_.at<T>(b_), arena_.at<T>(y_));
+  }
   void backward(SubBatch& /*batch*/) override { gradient_.compute(arena_); }
 
  private:

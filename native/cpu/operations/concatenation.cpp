@@ -41,7 +41,8 @@ class Concatenation final : public Operation {
     gradient_.compute(arena_);
     for (const Part& part : parts_) {
       if (part.dx < 0) continue;
-      kernels().typed<T>().concat_copy(part.layout, arena_.at<T>(part.dx), layout_, arena_.at<T>(gradient_.buffer()), part.first_channel, false);
+      kernels().typed<T>().concat_copy(part.layout, arena_.at<T>(part.dx), layout_, arena_.at<T>(gradient_.buffer()),
+                                       part.first_channel, false);
     }
   }
 

@@ -4,7 +4,8 @@
 namespace dl::cpu {
 namespace {
 
-/// Training: y = x / (1 - probability) where the mask keeps the value, else 0; the mask is generated anew backward. Applying: y = x.
+/// Training: y = x / (1 - probability) where the mask keeps the value, else 0; the mask is generated anew backward. Applying: y =
+/// x.
 template <class T>
 class DropoutOperation final : public Operation {
  public:
@@ -35,7 +36,8 @@ class DropoutOperation final : public Operation {
 
  private:
   void mask(const SubBatch& batch, const T* from, T* to) const {
-    kernels().typed<T>().dropout(layout_, from, to, probability_, batch.seed, static_cast<uint32_t>(node_), batch.step, batch.images_before);
+    kernels().typed<T>().dropout(layout_, from, to, probability_, batch.seed, static_cast<uint32_t>(node_), batch.step,
+                                 batch.images_before);
   }
 
   int node_;

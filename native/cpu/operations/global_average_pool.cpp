@@ -8,7 +8,8 @@ namespace {
 template <class T>
 class GlobalAverage final : public Operation {
  public:
-  GlobalAverage(PlanBuilder& builder, const FusedOperation& operation) : node_(operation.node), input_(builder.node(node_).inputs[0]) {
+  GlobalAverage(PlanBuilder& builder, const FusedOperation& operation)
+      : node_(operation.node), input_(builder.node(node_).inputs[0]) {
     const Graph::Node& node = builder.node(node_);
     const Value x = builder.read_value(input_);
     in_ = x.layout;

@@ -1,22 +1,22 @@
-#include "cpu/operations/linear_shape.h"
+#include <algorithm>
+
 #include "cpu/operations/operations.h"
 
 namespace dl::cpu {
 namespace {
 
-/// Pixels to the first activation: (g - 127) * scale + shift per channel, in the layout that the first convolution prefers.
+/// Pixels to the first activation: (g - 127) * scale + shift per channel, in the order that its readers have kernels for.
 template <class T>
 class InputConversion final : public Operation {
  public:
-  InputConversion(PlanBuilder& builder, const FusedOperation& operation) : input_(std::get<Input>(builder.node(operation.node).kind)) {
+  InputConversion(PlanBuilder& builder, const FusedOperation& operation)
+      : input_(std::get<Input>(builder.node(operation.node).kind)) {
     const Graph::Node& node = builder.node(operation.node);
-    layout_ = {builder.options().batch_size, node.shape.channels, node.shape.height, node.shape.width, Order::kNhwc};
-    const int reader = node.consumers[0];
-    if (node.consumers.size() == 1 && std::holds_alternative<Convolution>(builder.node(reader).kind)) {
-      layout_.order = preferred_source_order(linear_shape(builder, reader, layout_, builder.type()));
-    } else {
-      layout_ = builder.layout(node.shape);
-    }
+    layout_ = builder.layout(node.shape);
+    // A first convolution into groups of 16 channels has kernels for the plain order only.
+    const auto convolves = [&](int reader) { return std::holds_alternative<Convolution>(builder.node(reader).kind); };
+    if (layout_.order == Order::kBlocked16 && std::all_of(node.consumers.begin(), node.consumers.end(), convolves))
+      layout_.order = Order::kNchw;
     y_ = builder.create_value(operation.node, layout_, builder.type()).buffer;
   }
 
@@ -26,9 +26,11 @@ class InputConversion final : public Operation {
     const std::byte* pixels = batch.images.pixels.data();
     T* y = arena_.at<T>(y_);
     if (batch.images.format == PixelFormat::kUint8) {
-      kernels().typed<T>().convert_uint8(reinterpret_cast<const uint8_t*>(pixels), layout_, input_.scale.data(), input_.shift.data(), y);
+      kernels().typed<T>().convert_uint8(reinterpret_cast<const uint8_t*>(pixels), layout_, input_.scale.data(),
+                                         input_.shift.data(), y);
     } else {
-      kernels().typed<T>().convert_float(reinterpret_cast<const float*>(pixels), layout_, input_.scale.data(), input_.shift.data(), y);
+      kernels().typed<T>().convert_float(reinterpret_cast<const float*>(pixels), layout_, input_.scale.data(),
+                                         input_.shift.data(), y);
     }
   }
 

@@ -107,6 +107,8 @@ class Linear final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_linear(PlanBuilder& builder, const FusedOperation& operation) { return make_typed<Linear>(builder, operation); }
+std::unique_ptr<Operation> make_linear(PlanBuilder& builder, const FusedOperation& operation) {
+  return make_typed<Linear>(builder, operation);
+}
 
 }  // namespace dl::cpu

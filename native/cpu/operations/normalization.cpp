@@ -29,7 +29,7 @@ class Normalization final : public Operation {
     }
 
     y_ = !training_ && builder.has_one_reader(input_) ? builder.create_value_in_place(operation.output, input_).buffer
-                                                       : builder.create_value(operation.output, layout_, x.type).buffer;
+                                                      : builder.create_value(operation.output, layout_, x.type).buffer;
     const int64_t channels = layout_.padded_channels();
     for (BufferId* per_channel : {&mean_, &scale_, &shift_, &inverse_deviation_}) {
       *per_channel = builder.saved(channels * static_cast<int64_t>(sizeof(float)));
@@ -132,7 +132,8 @@ class Normalization final : public Operation {
     double* mean = arena_.at<double>(reduced_);
     double* variance = mean + layout_.padded_channels();
     kernels().typed<T>().statistics(arena_.at<T>(x_), layout_, arena_.at<double>(partial_), mean, variance);
-    set_coefficients(batch, [&](int64_t c) { return mean[c]; }, [&](int64_t c) { return variance[c]; });
+    set_coefficients(
+        batch, [&](int64_t c) { return mean[c]; }, [&](int64_t c) { return variance[c]; });
 
     const double count = static_cast<double>(values_per_channel());
     const double unbiased = count / std::max(count - 1, 1.0);
@@ -147,7 +148,9 @@ class Normalization final : public Operation {
   }
 
   void running_statistics(const SubBatch& batch) {
-    const auto running = [&](Tensor tensor) { return [&, tensor](int64_t c) { return static_cast<double>(batch.values[offsets_[tensor] + c]); }; };
+    const auto running = [&](Tensor tensor) {
+      return [&, tensor](int64_t c) { return static_cast<double>(batch.values[offsets_[tensor] + c]); };
+    };
     set_coefficients(batch, running(kRunningMean), running(kRunningVariance));
   }
 
@@ -155,8 +158,10 @@ class Normalization final : public Operation {
   template <class Mean, class Variance>
   void set_coefficients(const SubBatch& batch, const Mean& mean_of, const Variance& variance_of) {
     const auto per_channel = [&](BufferId buffer) { return arena_.at<float>(buffer); };
-    float *mean = per_channel(mean_), *scale = per_channel(scale_), *shift = per_channel(shift_), *inverse = per_channel(inverse_deviation_);
-    for (BufferId buffer : {mean_, scale_, shift_, inverse_deviation_}) std::fill_n(per_channel(buffer), layout_.padded_channels(), 0.0f);
+    float *mean = per_channel(mean_), *scale = per_channel(scale_), *shift = per_channel(shift_),
+          *inverse = per_channel(inverse_deviation_);
+    for (BufferId buffer : {mean_, scale_, shift_, inverse_deviation_})
+      std::fill_n(per_channel(buffer), layout_.padded_channels(), 0.0f);
     for (int64_t c = 0; c < layout_.channels; ++c) {
       const double weight = static_cast<double>(batch.values[offsets_[kWeight] + c]);
       const double bias = static_cast<double>(batch.values[offsets_[kBias] + c]);

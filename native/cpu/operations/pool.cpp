@@ -11,7 +11,8 @@ class Pooling final : public Operation {
   Pooling(PlanBuilder& builder, const FusedOperation& operation) : node_(operation.node), input_(builder.node(node_).inputs[0]) {
     const Pool& pool = std::get<Pool>(builder.node(node_).kind);
     maximum_ = pool.kind == Pool::Kind::kMax;
-    window_ = {pool.kernel[0], pool.kernel[1], pool.stride[0], pool.stride[1], pool.padding[0], pool.padding[1], pool.count_include_pad};
+    window_ = {pool.kernel[0],  pool.kernel[1],  pool.stride[0],        pool.stride[1],
+               pool.padding[0], pool.padding[1], pool.count_include_pad};
     const Value x = builder.read_value(input_);
     in_ = x.layout;
     out_ = x.layout;
@@ -33,7 +34,8 @@ class Pooling final : public Operation {
   void forward(SubBatch& /*batch*/) override {
     const auto& typed = kernels().typed<T>();
     if (maximum_) {
-      typed.max_pool_forward(in_, out_, window_, arena_.at<T>(x_), arena_.at<T>(y_), chosen_ < 0 ? nullptr : arena_.at<uint8_t>(chosen_));
+      typed.max_pool_forward(in_, out_, window_, arena_.at<T>(x_), arena_.at<T>(y_),
+                             chosen_ < 0 ? nullptr : arena_.at<uint8_t>(chosen_));
     } else {
       typed.average_pool_forward(in_, out_, window_, arena_.at<T>(x_), arena_.at<T>(y_));
     }
@@ -63,6 +65,8 @@ class Pooling final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_pool(PlanBuilder& builder, const FusedOperation& operation) { return make_typed<Pooling>(builder, operation); }
+std::unique_ptr<Operation> make_pool(PlanBuilder& builder, const FusedOperation& operation) {
+  return make_typed<Pooling>(builder, operation);
+}
 
 }  // namespace dl::cpu

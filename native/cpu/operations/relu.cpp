@@ -10,7 +10,8 @@ namespace {
 template <class T>
 class ReluOperation final : public Operation {
  public:
-  ReluOperation(PlanBuilder& builder, const FusedOperation& operation) : node_(operation.node), input_(builder.node(node_).inputs[0]) {
+  ReluOperation(PlanBuilder& builder, const FusedOperation& operation)
+      : node_(operation.node), input_(builder.node(node_).inputs[0]) {
     upper_ = static_cast<float>(std::get<Relu>(builder.node(node_).kind).max.value_or(std::numeric_limits<double>::infinity()));
     const Value x = builder.read_value(input_);
     size_ = x.layout.size();
@@ -27,7 +28,9 @@ class ReluOperation final : public Operation {
 
   void bind(const Arena& arena) override { arena_ = arena; }
 
-  void forward(SubBatch& /*batch*/) override { kernels().typed<T>().relu_forward(size_, arena_.at<T>(x_), upper_, arena_.at<T>(y_)); }
+  void forward(SubBatch& /*batch*/) override {
+    kernels().typed<T>().relu_forward(size_, arena_.at<T>(x_), upper_, arena_.at<T>(y_));
+  }
 
   void backward(SubBatch& /*batch*/) override {
     if (dx_ < 0) return;

@@ -3,7 +3,8 @@
 namespace dl::cpu {
 namespace {
 
-/// Training: the multinomial logistic loss and its gradient with respect to the logits. Applying: confidences. Logits are float32.
+/// Training: the multinomial logistic loss and its gradient with respect to the logits. Applying: confidences. Logits are
+/// float32.
 template <class T>
 class SoftmaxOperation final : public Operation {
  public:
