@@ -15,5 +15,5 @@ install_system_packages() {
   {
     DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
       DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@"
-  } < /dev/null > /dev/stderr
+  } < /dev/null >&2
 }
