@@ -1,0 +1,77 @@
+import type {
+  DeviceInfo,
+  GetServerInfoRequest,
+  GetServerInfoResponse,
+  NetworkInfo,
+  ServerLimits,
+} from '../../generated/dlclassifier/v1/server_info.js';
+import type { EngineInfo } from '../../native/binding.js';
+import type { Limits } from '../config.js';
+import type { NetworkDefinition } from '../networks/definition.js';
+import { networks } from '../networks/index.js';
+import { VERSION } from '../package_root.js';
+import type { ModelFolder } from '../store/model_folder.js';
+import type { CallContext } from './context.js';
+
+/** GetServerInfo: what a caller can expect before it sends a batch. */
+export async function getServerInfo(_request: GetServerInfoRequest, { server }: CallContext): Promise<GetServerInfoResponse> {
+  return {
+    version: VERSION,
+    devices: [cpu(server.engine.info), ABSENT_GPU],
+    limits: toServerLimits(server.limits),
+    networks: await Promise.all(networks.map((network) => toNetworkInfo(network, server.folder))),
+  };
+}
+
+function cpu(info: EngineInfo): DeviceInfo {
+  return {
+    runtime: 'cpu',
+    index: 0,
+    name: info.deviceName,
+    usable: true,
+    problem: '',
+    threads: info.threads,
+    memoryBytes: BigInt(info.memoryBytes),
+    precisions: [...info.precisions],
+    libraries: [...info.libraries],
+  };
+}
+
+/** Listed so that a caller who looks for a GPU learns why there is none. */
+const ABSENT_GPU: DeviceInfo = {
+  runtime: 'gpu',
+  index: 0,
+  name: '',
+  usable: false,
+  problem: 'this version computes on the CPU only; leave the parameter runtime at cpu, which trains and applies as well',
+  threads: 0,
+  memoryBytes: 0n,
+  precisions: [],
+  libraries: [],
+};
+
+function toServerLimits(limits: Limits): ServerLimits {
+  return {
+    messageBytes: BigInt(limits.messageBytes),
+    uploadBytes: BigInt(limits.uploadBytes),
+    applyImages: limits.applyImages,
+    streamsPerConnection: limits.streamsPerConnection,
+    connectionsPerPeer: limits.connectionsPerPeer,
+    classifiers: limits.classifiers,
+    handleIdleSeconds: limits.handleIdleSeconds,
+    serializedBytes: BigInt(limits.serializedBytes),
+  };
+}
+
+async function toNetworkInfo(network: NetworkDefinition, folder: ModelFolder): Promise<NetworkInfo> {
+  return {
+    name: network.name,
+    minSize: network.minSize,
+    defaultSize: network.defaultSize,
+    defaultBatchSize: network.defaultBatchSize,
+    defaultWeightPrior: network.defaultWeightPrior,
+    resizeKeepsWeights: network.resizeKeepsWeights,
+    description: network.description,
+    pretrainedAvailable: network.pretrained !== null && (await folder.hasPretrained(network.pretrained.fileName)),
+  };
+}
