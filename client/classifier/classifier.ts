@@ -61,7 +61,7 @@ export class Classifier extends Handle {
    * @param labels the class of each image, by name or by position in `classes`
    * @throws WrongImageCountError, InvalidLabelError, ClassesNotSetError, WrongImageWidthError, StepDivergedError, ...
    */
-  trainBatch(images: Images, labels: readonly Label[], options: TrainBatchOptions = {}): Promise<TrainResult> {
+  trainBatch(images: Images, labels: ArrayLike<Label>, options: TrainBatchOptions = {}): Promise<TrainResult> {
     return trainBatch(this.#stepTarget(), images, labels, options);
   }
 

@@ -10,7 +10,7 @@ export interface LabelledBatch {
   /** Exactly batch_size * batch_size_multiplier images. */
   readonly images: Images;
   /** The class of each image. */
-  readonly labels: readonly Label[];
+  readonly labels: ArrayLike<Label>;
   /** Parameters to set right before this batch's step, after that of the batch before it: a learning rate that drops at an exact step. */
   readonly parameters?: StepParameters | undefined;
 }

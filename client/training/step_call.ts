@@ -35,8 +35,8 @@ export function sendStep(connection: Connection, step: StepCall, options: SendOp
   return send(connection, upload, options);
 }
 
-export function encodeLabels(labels: readonly Label[]): WireLabel[] {
-  return labels.map((label, image) => {
+export function encodeLabels(labels: ArrayLike<Label>): WireLabel[] {
+  return Array.from(labels, (label, image) => {
     if (typeof label === 'string') return { label: { $case: 'name', value: label } };
     if (!Number.isInteger(label) || Math.abs(label) >= 2 ** 31)
       throw new TypeError(`label ${image} is ${label}: give a name or an integer`);

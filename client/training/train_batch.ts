@@ -37,7 +37,7 @@ export interface StepTarget {
 export async function trainBatch(
   target: StepTarget,
   images: Images,
-  labels: readonly Label[],
+  labels: ArrayLike<Label>,
   options: TrainBatchOptions,
 ): Promise<TrainResult> {
   const { signal, timeoutMs } = options;
