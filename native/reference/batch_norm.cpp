@@ -55,10 +55,10 @@ BatchNormGradients batch_norm_backward(const Tensor& x, const Values& weight, co
   return gradients;
 }
 
-// r <- (1 - momentum) r + momentum * batch's, the variance unbiased: variance * M / (M - 1)
+// r <- (1 - momentum) r + momentum * batch's, the variance unbiased: variance * M / (M - 1). A single value has the variance 0.
 void move_running_statistics(const BatchStatistics& batch, int64_t count, const BatchNorm& layer, Values& running_mean,
                              Values& running_variance) {
-  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+  const double unbiased = count > 1 ? static_cast<double>(count) / static_cast<double>(count - 1) : 1.0;
   for (size_t c = 0; c < running_mean.size(); ++c) {
     running_mean[c] = (1 - layer.momentum) * running_mean[c] + layer.momentum * batch.mean[c];
     running_variance[c] = (1 - layer.momentum) * running_variance[c] + layer.momentum * batch.variance[c] * unbiased;

@@ -18,13 +18,13 @@ reference::Values engine_confidences(Model& model, const Batch& batch, const Pla
   return doubles(model.apply(batch.view(), plan));
 }
 
-void check_confidences(const char* what, Model& model, const Batch& batch, const PlanOptions& plan, const Bounds& bounds) {
+void check_confidences(const std::string& when, Model& model, const Batch& batch, const PlanOptions& plan, const Bounds& bounds) {
   const reference::Values expected = reference::apply(model.graph(), reference_state(model).values, batch.images).values;
   const reference::Values actual = engine_confidences(model, batch, plan);
   REQUIRE(actual.size() == expected.size());
   double worst = 0;
   for (size_t i = 0; i < actual.size(); ++i) worst = std::max(worst, std::abs(actual[i] - expected[i]));
-  CHECK_MESSAGE(worst <= bounds.confidence, what << ": confidences are off by " << worst);
+  CHECK_MESSAGE(worst <= bounds.confidence, when << ": confidences are off by " << worst);
 }
 
 }  // namespace
@@ -114,8 +114,9 @@ void check_against_reference(const EngineCase& test, uint64_t seed, Precision pr
   CHECK(result.loss_regularization == 0);
   CHECK(std::abs(result.gradient_norm - expected.gradient_norm) <= bounds.euclidean * (expected.gradient_norm + 1e-6));
   if (precision == Precision::kFloat32) CHECK(result.top1_error == doctest::Approx(expected.top1_error));
-  // A gradient that is 0 by its formula (a bias in front of a batch norm) has only rounding to show: hence a share of the whole.
-  const double floor = 1e-3 * expected.gradient_norm + 1e-9;
+  // A gradient that is 0 by its formula (a bias in front of a batch norm) has only the rounding of its terms to show, which are
+  // as large as other gradients: hence a share of the whole.
+  const double floor = 1e-2 * expected.gradient_norm + 1e-9;
   for (size_t t = 0; t < graph.tensors().size(); ++t) {
     const TensorInfo& info = graph.tensors()[t];
     if (info.role == TensorRole::kStatistic) {
