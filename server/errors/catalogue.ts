@@ -33,7 +33,10 @@ function entry<const Required extends string = never, const Optional extends str
   };
 }
 
-/** `, image 3` or nothing. */
+/** `train result` for `train_result`. */
+const words = (kind: string): string => kind.replaceAll('_', ' ');
+
+/** `image 3: ` or nothing. */
 const atImage = (image: string | undefined): string => (image === undefined ? '' : `image ${image}: `);
 
 /** All refusals, by the names of the contract's enum ErrorReason without its prefix. The numbers are HALCON's. */
@@ -41,15 +44,16 @@ export const catalogue = {
   UNKNOWN_HANDLE: entry(
     { number: 2450, status: status.NOT_FOUND, required: ['handle_kind'] },
     (m) =>
-      `no ${m.handle_kind} has this handle: it was never given out, or cleared long ago, or the server was restarted; read or train again`,
+      `no ${words(m.handle_kind)} has this handle: it was never given out, or cleared long ago, or the server was restarted; read or train again`,
   ),
   HANDLE_CLEARED: entry(
     { number: 2454, status: status.FAILED_PRECONDITION, required: ['handle_kind'] },
-    (m) => `this ${m.handle_kind} was cleared or expired unused; get a new handle, and raise --handle-idle-seconds if it expired too early`,
+    (m) =>
+      `this ${words(m.handle_kind)} was cleared or expired unused; get a new handle, and raise --handle-idle-seconds if it expired too early`,
   ),
   WRONG_HANDLE_KIND: entry(
     { number: 2404, status: status.INVALID_ARGUMENT, required: ['handle_kind', 'wanted_kind'] },
-    (m) => `the handle is that of a ${m.handle_kind}, this call takes that of a ${m.wanted_kind}`,
+    (m) => `the handle is that of a ${words(m.handle_kind)}, this call takes that of a ${words(m.wanted_kind)}`,
   ),
   FILE_NOT_FOUND: entry(
     { number: 5200, status: status.NOT_FOUND, required: ['file_name'], optional: ['problem', 'remedy'] },
