@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+import sharp from 'sharp';
+import { startDaemon } from './support/daemon.js';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const run = promisify(execFile);
+
+/** The first block of code in this language that contains `mark`. */
+async function block(language: string, mark: string): Promise<string> {
+  const readme = await readFile(`${ROOT}README.md`, 'utf8');
+  const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].filter(([, name, text]) => name === language && text?.includes(mark));
+  const text = blocks[0]?.[2];
+  if (text === undefined) throw new Error(`the README has no ${language} block with ${mark}`);
+  return text;
+}
+
+/** The program, with the default address replaced by that of a daemon of the test's own. */
+function at(address: string, program: string): string {
+  if (!program.includes('127.0.0.1:50051')) throw new Error('the program does not connect to the default address');
+  return program.replace('127.0.0.1:50051', address);
+}
+
+async function temporaryFolder(t: { teardown(undo: () => Promise<void>): void }, parent: string): Promise<string> {
+  await mkdir(parent, { recursive: true });
+  const folder = await mkdtemp(join(parent, 'readme-'));
+  t.teardown(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+/** 16 images of each class: a bright disc on a dark ground, and the other way round, of changing size. */
+async function drawImages(folder: string): Promise<void> {
+  for (const [label, ground, disc] of [
+    ['night', '#102030', '#f0e0d0'],
+    ['day', '#e0f0ff', '#302010'],
+  ] as const) {
+    await mkdir(join(folder, 'images', label), { recursive: true });
+    for (let index = 0; index < 16; index++) {
+      const drawing = `<svg width="80" height="60"><rect width="80" height="60" fill="${ground}"/><circle cx="${20 + 2 * index}" cy="30" r="${5 + index}" fill="${disc}"/></svg>`;
+      await sharp(Buffer.from(drawing))
+        .jpeg()
+        .toFile(join(folder, 'images', label, `${index}.jpg`));
+    }
+  }
+  await sharp({ create: { width: 50, height: 50, channels: 3, background: '#d8e8ff' } }).toFile(join(folder, 'new.jpg'));
+}
+
+test('the first program of the README type-checks, trains, classifies a new image and stores the classifier', async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  // Within the package, so that the package finds itself by its name.
+  const folder = await temporaryFolder(t, `${ROOT}.cache`);
+  await drawImages(folder);
+  await writeFile(join(folder, 'first.ts'), at(daemon.address, await block('ts', 'dl-classifier/client')));
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['first.ts'] }));
+
+  await t.notThrowsAsync(run(`${ROOT}node_modules/.bin/tsc`, ['-p', folder]));
+  const { stdout } = await run(process.execPath, ['--import', import.meta.resolve('tsx'), 'first.ts'], { cwd: folder });
+  t.regex(stdout, /^step 1: loss \d+\.\d{3}\nstep 2: loss \d+\.\d{3}\n/);
+  t.regex(stdout, /className: '(night|day)'/);
+  await t.notThrowsAsync(readFile(join(daemon.models, 'my-first-classifier.safetensors')));
+});
+
+test('the Python program of the README learns with stubs made by the command that it gives', async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  const folder = await temporaryFolder(t, tmpdir());
+  const command = (await block('sh', 'grpc_tools.protoc'))
+    .trim()
+    .replace(/^python /, '"$PYTHON" ')
+    .replaceAll('_out=.', '_out="$FOLDER"');
+  const python = `${ROOT}.venv/bin/python`;
+  await run('/bin/sh', ['-c', command], { cwd: ROOT, env: { ...process.env, PYTHON: python, FOLDER: folder } });
+  await writeFile(join(folder, 'first.py'), at(daemon.address, await block('python', 'TrainBatch')));
+
+  const { stdout } = await run(python, ['first.py'], { cwd: folder });
+  const steps = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').map(Number));
+  t.deepEqual(
+    steps.map(([step]) => step),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+  );
+  const losses = steps.map(([, loss]) => loss ?? Number.NaN);
+  t.true((losses.at(-1) ?? Number.NaN) < (losses[0] ?? Number.NaN), `losses ${losses.join(', ')}`);
+});
