@@ -7,7 +7,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "cpu/host_memory.h"
+#include "engine/host_memory.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/onednn.h"
 

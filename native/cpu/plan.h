@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "cpu/host_memory.h"
+#include "engine/host_memory.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/operation.h"
 #include "engine/arena.h"

@@ -22,6 +22,21 @@ std::string text(const ImageShape& shape) {
   return std::to_string(shape.channels) + " x " + std::to_string(shape.height) + " x " + std::to_string(shape.width);
 }
 
+/// Extents and sizes beyond these fit no machine, and their products would not fit 64 bits.
+constexpr int64_t kLargestExtent = int64_t{1} << 31;
+constexpr int64_t kLargestSize = int64_t{1} << 48;
+
+/// The product of extents, or -1 where an extent or the product is too large.
+template <class Extents>
+int64_t bounded_size(const Extents& extents) {
+  int64_t size = 1;
+  for (const int64_t extent : extents) {
+    if (extent > kLargestExtent || size > kLargestSize / std::max<int64_t>(extent, 1)) return -1;
+    size *= extent;
+  }
+  return size;
+}
+
 /// Checks one layer and derives its output shape and its tensors.
 class LayerCheck {
  public:
@@ -29,6 +44,14 @@ class LayerCheck {
       : layer_(layer), inputs_(std::move(inputs)), first_(first), last_(last) {}
 
   ImageShape output(ImageShape image, std::vector<TensorInfo>& tensors) const {
+    const ImageShape shape = output_of_kind(image, tensors);
+    require(bounded_size(std::array{shape.channels, shape.height, shape.width}) >= 0,
+            "an output of " + text(shape) + " is too large");
+    return shape;
+  }
+
+ private:
+  ImageShape output_of_kind(ImageShape image, std::vector<TensorInfo>& tensors) const {
     return std::visit(
         Overloaded{
             [&](const Input& l) { return input(l, image); }, [&](const Convolution& l) { return convolution(l, tensors); },
@@ -50,6 +73,7 @@ class LayerCheck {
   }
 
   void tensor(std::vector<TensorInfo>& tensors, const char* suffix, TensorRole role, std::vector<int64_t> shape) const {
+    require(bounded_size(shape) >= 0, std::string(suffix) + " is too large");
     tensors.push_back({layer_.name + "." + suffix, layer_.name, role, std::move(shape)});
   }
 
@@ -58,6 +82,8 @@ class LayerCheck {
     for (int axis : {0, 1}) {
       require(kernel[axis] >= 1 && stride[axis] >= 1 && padding[axis] >= 0,
               "kernel and stride are at least 1, padding at least 0");
+      const int64_t largest = std::max({kernel[axis], stride[axis], padding[axis]});
+      require(largest <= kLargestExtent, "kernel, stride and padding are at most " + std::to_string(kLargestExtent));
       const int64_t size = axis == 0 ? in.height : in.width;
       require(size + 2 * padding[axis] >= kernel[axis], "the input of " + text(in) + " is smaller than the window");
       (axis == 0 ? out.height : out.width) = window_output_size(size, kernel[axis], stride[axis], padding[axis], ceil_mode);

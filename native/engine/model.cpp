@@ -17,8 +17,25 @@ namespace {
 constexpr float kLowestPixel = -127.0f;
 constexpr float kHighestPixel = 128.0f;
 
+/// A step whose update is longer counts as diverged: weights so large give no finite loss any more, and must not overflow to
+/// infinity unseen.
+constexpr double kLargestUpdate = 1e30;
+
 [[noreturn]] void refuse(const std::string& argument, const std::string& problem) {
   throw Error(Reason::kInvalidArgument, argument + ": " + problem, {{"argument", argument}});
+}
+
+void check(const TrainOptions& options) {
+  const auto require = [](bool condition, const char* argument, const char* rule, double got) {
+    if (!condition) refuse(argument, std::string(rule) + ", got " + std::to_string(got));
+  };
+  require(options.batch_size_multiplier >= 1, "batch_size_multiplier", "is at least 1",
+          static_cast<double>(options.batch_size_multiplier));
+  require(options.learning_rate > 0 && std::isfinite(options.learning_rate), "learning_rate", "is above 0 and finite",
+          options.learning_rate);
+  require(options.momentum >= 0 && options.momentum < 1, "momentum", "lies in 0..1, 1 excluded", options.momentum);
+  require(options.weight_prior >= 0 && std::isfinite(options.weight_prior), "weight_prior", "is at least 0 and finite",
+          options.weight_prior);
 }
 
 class Stopwatch {
@@ -55,11 +72,11 @@ struct Model::State {
   }
 
   std::span<float> tensor_values(int tensor) {
-    return {parameters.values.data() + layout.offset(tensor),
+    return {parameters.values().data() + layout.offset(tensor),
             static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
   }
   std::span<float> tensor_momentum(int tensor) {
-    return {parameters.momentum.data() + layout.offset(tensor),
+    return {parameters.momentum().data() + layout.offset(tensor),
             static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
   }
 
@@ -97,12 +114,12 @@ struct Model::State {
   }
 
   void apply_update(const cpu::Plan& plan, const TrainOptions& options) {
-    cpu::kernels().update(plan.segments(), plan.gradients(), parameters.values.data(), parameters.momentum.data(),
+    cpu::kernels().update(plan.segments(), plan.gradients(), parameters.values().data(), parameters.momentum().data(),
                           static_cast<float>(options.learning_rate), static_cast<float>(options.momentum),
                           static_cast<float>(options.weight_prior));
     const auto first_statistic = static_cast<size_t>(layout.trained_size());
-    std::copy(plan.next_statistics() + first_statistic, plan.next_statistics() + parameters.values.size(),
-              parameters.values.begin() + static_cast<std::ptrdiff_t>(first_statistic));
+    std::copy(plan.next_statistics() + first_statistic, plan.next_statistics() + parameters.values().size(),
+              parameters.values().begin() + static_cast<std::ptrdiff_t>(first_statistic));
   }
 
   Graph graph;
@@ -142,7 +159,7 @@ void Model::prepare(const PlanOptions& options) {
 StepResult Model::train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) {
   State& state = *state_;
   const int64_t sub_batch_size = options.plan.batch_size;
-  if (options.batch_size_multiplier < 1) refuse("batch_size_multiplier", "is at least 1");
+  dl::check(options);
   if (images.count != sub_batch_size * options.batch_size_multiplier) {
     refuse("images",
            std::to_string(sub_batch_size * options.batch_size_multiplier) + " are wanted, got " + std::to_string(images.count));
@@ -156,9 +173,9 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
   Stopwatch stopwatch;
   StepResult result;
   cpu::Plan& plan = state.plan(state.training_plan, options.plan, true);
-  plan.load_weights(state.parameters.values.data());
+  plan.load_weights(state.parameters.values().data());
   const int64_t first_statistic = state.layout.trained_size();
-  std::copy(state.parameters.values.begin() + first_statistic, state.parameters.values.end(),
+  std::copy(state.parameters.values().begin() + first_statistic, state.parameters.values().end(),
             plan.next_statistics() + first_statistic);
 
   double loss = 0;
@@ -172,7 +189,7 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
     batch.accumulate = first > 0;
     batch.seed = state.seed;
     batch.step = options.step;
-    batch.values = state.parameters.values.data();
+    batch.values = state.parameters.values().data();
     batch.gradients = plan.gradients();
     batch.next_statistics = plan.next_statistics();
     plan.forward(batch);
@@ -183,14 +200,15 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
     errors += batch.errors;
   }
 
-  const cpu::UpdateNorms norms = cpu::kernels().update_norms(plan.segments(), plan.gradients(), state.parameters.values.data(),
+  const cpu::UpdateNorms norms = cpu::kernels().update_norms(plan.segments(), plan.gradients(), state.parameters.values().data(),
                                                              static_cast<float>(options.weight_prior), plan.segment_scratch());
   result.loss_multinomial_logistic = loss / static_cast<double>(images.count);
   result.loss_regularization = options.weight_prior / 2 * norms.squared_weight_norm;
   result.loss = result.loss_multinomial_logistic + result.loss_regularization;
   result.gradient_norm = std::sqrt(norms.squared_gradient_norm);
   result.top1_error = static_cast<double>(errors) / static_cast<double>(images.count);
-  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) {
+  const bool bounded = options.learning_rate * result.gradient_norm < kLargestUpdate;  // false for NaN
+  if (!std::isfinite(result.loss) || !bounded) {
     throw Error(
         Reason::kStepDiverged,
         "loss " + text(result.loss) + " with a gradient norm of " + text(result.gradient_norm) + ": the step was not applied",
@@ -205,7 +223,7 @@ std::vector<float> Model::apply(const ImageBatch& images, const PlanOptions& opt
   State& state = *state_;
   state.check(images);
   cpu::Plan& plan = state.plan(state.inference_plan, options, false);
-  plan.load_weights(state.parameters.values.data());
+  plan.load_weights(state.parameters.values().data());
 
   const int64_t classes = state.graph.classes();
   std::vector<float> confidences(static_cast<size_t>(images.count * classes));
@@ -221,7 +239,7 @@ std::vector<float> Model::apply(const ImageBatch& images, const PlanOptions& opt
       padded.resize(static_cast<size_t>(options.batch_size * state.graph.input().size() * pixel_bytes(images.format)));
       batch.images.pixels = padded;
     }
-    batch.values = state.parameters.values.data();
+    batch.values = state.parameters.values().data();
     batch.confidences = sub_batch_confidences.data();
     plan.forward(batch);
     std::copy_n(sub_batch_confidences.begin(), count * classes, confidences.begin() + first * classes);
@@ -269,6 +287,11 @@ std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageS
   auto next = std::make_unique<State>(layers, input, seed);
   next->seed = state_->seed;
   State& previous = *state_;
+  for (const std::string& name : reinitialize) {
+    const auto& nodes = next->graph.nodes();
+    const bool known = std::any_of(nodes.begin(), nodes.end(), [&](const Graph::Node& node) { return node.name == name; });
+    if (!known) refuse("reinitialize", "the graph has no layer '" + name + "'");
+  }
   std::map<std::string, int> index_of;
   for (size_t t = 0; t < previous.graph.tensors().size(); ++t) index_of[previous.graph.tensors()[t].name] = static_cast<int>(t);
 

@@ -17,4 +17,9 @@ ParameterLayout::ParameterLayout(const Graph& graph) : offsets_(graph.tensors().
   place(false);
 }
 
+ParameterStore::ParameterStore(const ParameterLayout& layout)
+    : memory_((layout.size() + layout.trained_size()) * static_cast<int64_t>(sizeof(float))),
+      values_(memory_.at<float>(0), static_cast<size_t>(layout.size())),
+      momentum_(values_.data() + values_.size(), static_cast<size_t>(layout.trained_size())) {}
+
 }  // namespace dl

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "engine/host_memory.h"
 
 namespace dl {
 
@@ -28,15 +29,22 @@ class ParameterLayout {
   int64_t size_ = 0;
 };
 
-/// The values of a classifier between two steps. `momentum` holds v of the training rule, for the trained tensors only.
-struct ParameterStore {
-  explicit ParameterStore(const ParameterLayout& layout)
-      : values(static_cast<size_t>(layout.size())), momentum(static_cast<size_t>(layout.trained_size())) {}
+/// The values of a classifier between two steps.
+class ParameterStore {
+ public:
+  /// All zero. Throws kOutOfMemory.
+  explicit ParameterStore(const ParameterLayout& layout);
 
-  std::vector<float> values;
-  std::vector<float> momentum;
+  /// All tensors.
+  std::span<float> values() const { return values_; }
+  /// v of the training rule, for the trained tensors.
+  std::span<float> momentum() const { return momentum_; }
+  int64_t bytes() const { return static_cast<int64_t>((values_.size() + momentum_.size()) * sizeof(float)); }
 
-  int64_t bytes() const { return static_cast<int64_t>((values.size() + momentum.size()) * sizeof(float)); }
+ private:
+  HostMemory memory_;  // values, then momentum
+  std::span<float> values_;
+  std::span<float> momentum_;
 };
 
 }  // namespace dl

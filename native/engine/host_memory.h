@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace dl::cpu {
+namespace dl {
 
 /// Bytes that the process can still take without being killed: what the machine has available, and its control group's limit.
 int64_t available_memory_bytes();
@@ -32,4 +32,4 @@ class HostMemory {
   size_t bytes_ = 0;
 };
 
-}  // namespace dl::cpu
+}  // namespace dl

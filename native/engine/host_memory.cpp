@@ -1,4 +1,4 @@
-#include "cpu/host_memory.h"
+#include "engine/host_memory.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 #include "engine/error.h"
 
-namespace dl::cpu {
+namespace dl {
 namespace {
 
 constexpr int64_t kUnknown = std::numeric_limits<int64_t>::max();
@@ -75,4 +75,4 @@ HostMemory& HostMemory::operator=(HostMemory&& other) noexcept {
   return *this;
 }
 
-}  // namespace dl::cpu
+}  // namespace dl
