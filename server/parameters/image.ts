@@ -56,7 +56,7 @@ export const imageParameters: readonly ParameterDefinition[] = [
     range: 'width, height and channels, each as the parameter of its own',
     default: '224, 224, 3',
     reinitializes: CHANNELS_RESET,
-    documentation: 'image_width, image_height and image_num_channels together.',
+    documentation: 'The shape at once: image_width, image_height and image_num_channels.',
     get: ({ settings }) => [settings.imageWidth, settings.imageHeight, settings.imageChannels].map(BigInt),
     set: (draft, [width, height, channels], environment) => {
       draft.imageWidth = checkSize('image_width', width, environment, draft.imageWidth);
