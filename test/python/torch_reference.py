@@ -1,0 +1,113 @@
+"""
+Trains a network in PyTorch and tells what came out, for the tests that compare the engine with it.
+
+Reads one JSON request on standard input:
+  network    {"graph", "channels", "height", "width"} or {"resnet18": number of classes}
+  weights    safetensors file to begin with; null: random values made from `seed`, batch norms and their statistics, too
+  seed
+  images     {"seeds": one a step, "count": images a step, "height", "width", "channels"}
+  classes    number of classes
+  runs       {name: {"precision": "float64" | "float32" | "bfloat16", "channels_last", "threads", "rule": "dl" | "torch",
+             "momentum", "weight_prior", "sub_batches", "learning_rates": one a step, "keep": what of this run goes to the output}};
+             each begins with the same weights
+  output     safetensors file to write
+and answers with one line of JSON: {name: {"losses": [L of each step], "losses_multinomial_logistic": [L_mn]}}.
+
+The output holds `pixels` (steps, images, height, width, channels) uint8, `labels` (steps, images), `initial/<tensor>` and, for each run,
+of what `keep` names: `<run>/confidences` of the first step's images when applied with the initial weights,
+`<run>/gradient/<step>/<tensor>` of L, `<run>/final/<tensor>`.
+"""
+
+import copy
+import json
+import sys
+
+import numpy
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from photographs import photographs
+from torch_graph import GraphNetwork
+from torch_resnet18 import ResNet18
+from torch_training import RULES, arithmetic, gradients, prior_energy, regularised
+
+
+def randomise(network):
+    """PyTorch's initial values, and batch norms as if they had been trained: nothing is left at 0 or 1, where a mistake would not show."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.1)
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+
+
+def make_network(request):
+    torch.manual_seed(request["seed"])
+    if "resnet18" in request["network"]:
+        network = ResNet18(request["network"]["resnet18"])
+    else:
+        network = GraphNetwork(**request["network"])
+    if request["weights"] is None:
+        randomise(network)
+    else:
+        network.load_state_dict(load_file(request["weights"]), strict=True)
+    return network
+
+
+def make_batches(request):
+    """pixels uint8 (steps, images, height, width, channels), labels int64 (steps, images)"""
+    size = request["images"]
+    batches = [photographs(seed, size["count"], size["height"], size["width"], size["channels"]) for seed in size["seeds"]]
+    pixels = torch.from_numpy(numpy.stack([pixels for pixels, _ in batches]))
+    labels = torch.from_numpy(numpy.stack([labels for _, labels in batches])) % request["classes"]
+    return pixels, labels
+
+
+def run(network, options, pixels, labels):
+    """Returns (losses, losses_multinomial_logistic, tensors)."""
+    torch.set_num_threads(options["threads"])
+    dtype = torch.float64 if options["precision"] == "float64" else torch.float32
+    layout = torch.channels_last if options["channels_last"] else torch.contiguous_format
+    network = copy.deepcopy(network).to(dtype).to(memory_format=layout)
+    # (images, channels, height, width) in -127..128
+    batches = [(batch.permute(0, 3, 1, 2).to(dtype) - 127).contiguous(memory_format=layout) for batch in pixels]
+    tensors = {}
+    if "confidences" in options["keep"]:
+        with torch.no_grad(), arithmetic(options["precision"]):
+            tensors["confidences"] = network.eval()(batches[0]).to(dtype).softmax(1)
+    network.train()
+    rule = RULES[options["rule"]](network, options["momentum"], options["weight_prior"])
+    chosen = regularised(network)
+    losses, data_losses = [], []
+    for step, learning_rate in enumerate(options["learning_rates"]):
+        data_loss = gradients(network, batches[step], labels[step], options["precision"], options["sub_batches"])
+        data_losses.append(data_loss)
+        losses.append(data_loss + prior_energy(network, options["weight_prior"]))
+        if "gradient" in options["keep"]:
+            for name, p in network.named_parameters():
+                prior = options["weight_prior"] * p.detach() if id(p) in chosen else 0
+                tensors[f"gradient/{step}/{name}"] = p.grad + prior
+        rule.step(learning_rate)
+    if "final" in options["keep"]:
+        tensors |= {f"final/{name}": value for name, value in network.state_dict().items()}
+    return losses, data_losses, tensors
+
+
+def main():
+    request = json.load(sys.stdin)
+    network = make_network(request)
+    pixels, labels = make_batches(request)
+    answer = {}
+    tensors = {"pixels": pixels, "labels": labels} | {f"initial/{name}": value for name, value in network.state_dict().items()}
+    for name, options in request["runs"].items():
+        losses, data_losses, results = run(network, options, pixels, labels)
+        answer[name] = {"losses": losses, "losses_multinomial_logistic": data_losses}
+        tensors |= {f"{name}/{key}": value for key, value in results.items()}
+    save_file({key: value.detach().contiguous().clone() for key, value in tensors.items()}, request["output"])
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
