@@ -1,0 +1,216 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import test from 'ava';
+import type { MemoryPlan, Model, PlanOptions } from '../native/binding.js';
+import { resolveLabels } from '../server/classifier/labels.js';
+import { largestBatchSize, MemoryBudget, neededBytes } from '../server/classifier/memory.js';
+import { Mutex } from '../server/classifier/mutex.js';
+import { RequestCache } from '../server/classifier/request_cache.js';
+import { type ClassifierEvent, type ClassifierState, nextState } from '../server/classifier/states.js';
+import { matchTensors } from '../server/classifier/stored_tensors.js';
+import { Refusal } from '../server/errors/refusal.js';
+
+const STATES: readonly ClassifierState[] = ['fresh', 'ready', 'training', 'failed', 'cleared'];
+const EVENTS: readonly ClassifierEvent[] = ['classes_set', 'step_begins', 'step_ends', 'fails', 'clears'];
+
+/** All that is allowed; any other event is a defect. */
+const ALLOWED: Readonly<Record<string, ClassifierState>> = {
+  'fresh classes_set': 'ready',
+  'fresh fails': 'failed',
+  'fresh clears': 'cleared',
+  'ready classes_set': 'ready',
+  'ready step_begins': 'training',
+  'ready fails': 'failed',
+  'ready clears': 'cleared',
+  'training step_ends': 'ready',
+  'training fails': 'failed',
+  'training clears': 'cleared',
+  'failed clears': 'cleared',
+};
+
+for (const state of STATES) {
+  test(`a classifier that is ${state} takes the events that it should`, (t) => {
+    for (const event of EVENTS) {
+      const expected = ALLOWED[`${state} ${event}`];
+      if (expected === undefined) t.throws(() => nextState(state, event), { message: new RegExp(`${state} .* ${event}`) });
+      else t.is(nextState(state, event), expected);
+    }
+  });
+}
+
+test('a mutex runs one task at a time, in order, and survives one that fails', async (t) => {
+  const mutex = new Mutex();
+  const events: string[] = [];
+  const task = (name: string, turns: number) =>
+    mutex.run(async () => {
+      events.push(`${name} begins`);
+      for (let turn = 0; turn < turns; turn++) await nextTurn();
+      events.push(`${name} ends`);
+      if (name === 'b') throw new Error('b fails');
+      return name;
+    });
+  t.false(mutex.locked);
+  const results = Promise.allSettled([task('a', 5), task('b', 1), task('c', 0)]);
+  t.true(mutex.locked);
+  t.deepEqual(
+    (await results).map((result) => (result.status === 'fulfilled' ? result.value : String(result.reason))),
+    ['a', 'Error: b fails', 'c'],
+  );
+  t.deepEqual(events, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
+  t.false(mutex.locked);
+});
+
+test('a request that was answered is answered again without work', async (t) => {
+  const cache = new RequestCache<number>();
+  let calls = 0;
+  const work = async () => ++calls;
+  t.is(await cache.run('a', work), 1);
+  t.is(await cache.run('a', work), 1);
+  t.is(await cache.run('b', work), 2);
+  t.is(await cache.find('a'), 1);
+});
+
+test('a request that is repeated while the first runs waits for it', async (t) => {
+  const cache = new RequestCache<number>();
+  let calls = 0;
+  const slow = async () => {
+    await nextTurn();
+    return ++calls;
+  };
+  t.deepEqual(await Promise.all([cache.run('a', slow), cache.run('a', slow)]), [1, 1]);
+});
+
+test('a request that failed is forgotten, and its failure goes to all that waited', async (t) => {
+  const cache = new RequestCache<number>();
+  const failing = async () => {
+    await nextTurn();
+    throw new Error('refused');
+  };
+  const results = await Promise.allSettled([cache.run('a', failing), cache.run('a', failing)]);
+  t.true(results.every(({ status }) => status === 'rejected'));
+  t.is(cache.find('a'), undefined);
+  t.is(await cache.run('a', async () => 5), 5);
+});
+
+test('an empty request id is no id', async (t) => {
+  const cache = new RequestCache<number>();
+  let calls = 0;
+  await cache.run('', async () => ++calls);
+  await cache.run('', async () => ++calls);
+  t.is(calls, 2);
+  t.is(cache.find(''), undefined);
+});
+
+test('the last 1,024 requests are remembered', async (t) => {
+  const cache = new RequestCache<number>();
+  for (let index = 0; index < 1025; index++) await cache.run(`request ${index}`, async () => index);
+  t.is(cache.find('request 0'), undefined);
+  t.is(await cache.find('request 1'), 1);
+});
+
+test('labels are names or positions, mixed as the caller likes', (t) => {
+  t.deepEqual([...resolveLabels(['b', 0, '2', 1], ['a', 'b', '2'], 4)], [1, 0, 2, 1]);
+});
+
+for (const [label, got] of [
+  ['c', '"c"'],
+  [2, '2'],
+  [-1, '-1'],
+  ['toString', '"toString"'],
+  [null, 'left out'],
+] as const) {
+  test(`the label ${got} is refused where the classes are a and b`, (t) => {
+    const error = t.throws(() => resolveLabels(['a', label, 'a'], ['a', 'b'], 3), { instanceOf: Refusal });
+    t.is(error?.number, 7714);
+    t.is(error?.metadata.image, '1');
+    t.is(error?.metadata.got, got);
+  });
+}
+
+test('one label an image', (t) => {
+  const error = t.throws(() => resolveLabels(['a', 'b'], ['a', 'b'], 3), { instanceOf: Refusal });
+  t.deepEqual(error?.metadata, { got_count: '2', wanted_count: '3' });
+});
+
+/** A model whose plans cost `perImage` an image and `fixed` beside; all else of it is not asked. */
+function modelOfCost(fixed: number, perImage: number): Model & { planned: number[] } {
+  const planned: number[] = [];
+  const planMemory = async ({ batchSize }: PlanOptions): Promise<MemoryPlan> => {
+    planned.push(batchSize);
+    return { parameterBytes: fixed, trainingBytes: perImage * batchSize, inferenceBytes: batchSize };
+  };
+  return { planned, planMemory, memoryBytes: 100 } as unknown as Model & { planned: number[] };
+}
+
+const options = (batchSize: number): PlanOptions => ({ batchSize, precision: 'float32', deterministic: false });
+
+for (const [available, batchSize, largest] of [
+  [1000, 1000, 90],
+  [1000, 91, 90],
+  [1009, 2 ** 31 - 1, 90],
+  [1010, 2 ** 31 - 1, 91],
+  [110, 10, 1],
+  [109, 10, 0],
+  [0, 1, 0],
+] as const) {
+  test(`of ${available} bytes, where ${batchSize} images do not fit, ${largest} do`, async (t) => {
+    const model = modelOfCost(100, 10);
+    t.is(await largestBatchSize(model, options(batchSize), available), largest);
+    t.true(Math.max(0, ...model.planned) <= 2 * largest + 2, 'no plan is made that is far beyond the memory');
+  });
+}
+
+test('a budget counts what the other models hold', async (t) => {
+  const budget = new MemoryBudget(1000);
+  const [model, other] = [modelOfCost(100, 10), modelOfCost(0, 0)];
+  budget.add(model);
+  t.is(await budget.expectFit(model, options(90), 1), 1000);
+  budget.add(other);
+  t.is(budget.availableFor(model), 900);
+  const refusal = await t.throwsAsync(budget.expectFit(model, options(90), 1), { instanceOf: Refusal });
+  t.deepEqual(refusal?.metadata, { largest_batch_size: '80', bytes: '1000' });
+  budget.remove(other);
+  t.is(await budget.expectFit(model, options(90), 1), 1000);
+});
+
+test('what training needs and what applying needs are not held at once', (t) => {
+  t.is(neededBytes({ parameterBytes: 1, trainingBytes: 10, inferenceBytes: 100 }), 101);
+  t.is(neededBytes({ parameterBytes: 1, trainingBytes: 10, inferenceBytes: 5 }), 11);
+});
+
+const MODEL = [
+  { name: 'conv.weight', layer: 'conv', role: 'weight', shape: [2, 1, 1, 1] },
+  { name: 'bn.running_mean', layer: 'bn', role: 'statistic', shape: [2] },
+] as const;
+const tensor = (name: string, shape: readonly number[]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
+const WEIGHT = tensor('conv.weight', [2, 1, 1, 1]);
+const MOMENTUM = tensor('momentum/conv.weight', [2, 1, 1, 1]);
+const MEAN = tensor('bn.running_mean', [2]);
+
+test('stored tensors are matched by name, momentum by its prefix', (t) => {
+  const matched = matchTensors(MODEL, [MEAN, MOMENTUM, WEIGHT], 'complete');
+  if (typeof matched === 'string') return t.fail(matched);
+  t.deepEqual(
+    matched.map(({ name, role }) => [name, role]),
+    [
+      ['conv.weight', 'weight'],
+      ['conv.weight', 'momentum'],
+      ['bn.running_mean', 'statistic'],
+    ],
+  );
+  t.is(matched[1]?.data, MOMENTUM.data);
+});
+
+for (const [what, stored, completeness, problem] of [
+  ['one is missing', [WEIGHT, MOMENTUM], 'complete', 'the tensor "bn.running_mean" is missing'],
+  ['momentum is missing', [WEIGHT, MEAN], 'complete', 'the tensor "momentum/conv.weight" is missing'],
+  ['momentum comes with foreign weights', [WEIGHT, MEAN, MOMENTUM], 'weights', 'the network has no tensor "momentum/conv.weight"'],
+  ['there is one more', [WEIGHT, MEAN, MOMENTUM, tensor('x', [1])], 'complete', 'the network has no tensor "x"'],
+  [
+    'a shape differs',
+    [tensor('conv.weight', [1, 2, 1, 1]), MEAN],
+    'weights',
+    'the tensor "conv.weight" has the shape (1, 2, 1, 1), the network\'s is (2, 1, 1, 1)',
+  ],
+] as const) {
+  test(`stored tensors do not match where ${what}`, (t) => t.is(matchTensors(MODEL, stored, completeness), problem));
+}
