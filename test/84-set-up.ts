@@ -71,6 +71,11 @@ test('the lock file names no host', async (t) => {
   t.notRegex(lock, /"resolved"|\.tgz/);
 });
 
+test('npm ci accepts the lock file', async (t) => {
+  const outcome = await run('npm', ['ci', '--dry-run', '--ignore-scripts', '--offline'], { cwd: ROOT });
+  t.is(outcome.status, 0, outcome.stderr);
+});
+
 test('package.json pins exact versions', async (t) => {
   const { dependencies, devDependencies } = JSON.parse(await readFile(`${ROOT}package.json`, 'utf8')) as Record<
     string,
