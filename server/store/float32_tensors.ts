@@ -22,9 +22,9 @@ export async function readFloat32Tensors(ranges: readonly TensorRange[], data: U
   return tensors;
 }
 
-/** A view where the bytes are aligned, else a copy. */
+/** A view where the bytes are aligned, else a copy; slice() would be a view again where the bytes are a Buffer. */
 function asFloat32(bytes: Uint8Array): Float32Array {
-  const aligned = bytes.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / Float32Array.BYTES_PER_ELEMENT);
 }
 
