@@ -23,8 +23,8 @@ void Engine::define(Napi::Env env, Napi::Object exports) {
 
 Engine::Engine(const Napi::CallbackInfo& info) {
   const Fields options = option_fields(info[0], "options");
-  compute_threads_ = options.value("threads").IsNull() ? cpu::available_threads()
-                                                       : static_cast<int>(options.integer("threads", 1, kMaxThreads));
+  compute_threads_ =
+      options.value("threads").IsNull() ? cpu::available_threads() : static_cast<int>(options.integer("threads", 1, kMaxThreads));
   const auto queue_length = static_cast<size_t>(options.integer("queueLength", 1, kMaxQueueLength));
   thread_ = EngineThread::start(info.Env(), compute_threads_, queue_length);
 }

@@ -16,8 +16,8 @@ std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, int compute_thr
   // The finalizer's copy keeps the object until the last notice has been delivered, whatever JavaScript has dropped by then.
   auto keep = std::make_unique<std::shared_ptr<EngineThread>>(self);
   self->notice_ = Notice::New(
-      env, "dl_engine", 0, 1, self.get(),
-      [](Napi::Env, std::shared_ptr<EngineThread>* kept, EngineThread*) { delete kept; }, keep.get());
+      env, "dl_engine", 0, 1, self.get(), [](Napi::Env, std::shared_ptr<EngineThread>* kept, EngineThread*) { delete kept; },
+      keep.get());
   keep.release();
   self->notice_.Unref(env);
   try {
@@ -52,7 +52,7 @@ void EngineThread::run() noexcept {
 
 std::unique_ptr<Job> EngineThread::next() {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return ending_ || !queue_.empty(); });
+  wake_.wait(lock, [this] { return ending_ || (!queue_.empty() && queue_.front()->ready()); });
   if (queue_.empty()) return nullptr;
   std::unique_ptr<Job> job = std::move(queue_.front());
   queue_.pop_front();
@@ -80,6 +80,12 @@ void EngineThread::submit(Napi::Env env, std::unique_ptr<Job> job) {
   }
   if (counted) ++outstanding_;
   if (awaited) retain(env);
+  wake_.notify_one();
+}
+
+void EngineThread::wake() {
+  // The engine thread looks under the mutex: it cannot miss what was set before.
+  { const std::lock_guard lock(mutex_); }
   wake_.notify_one();
 }
 

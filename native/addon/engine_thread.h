@@ -13,8 +13,9 @@
 
 namespace dl::addon {
 
-/// The one thread of a device with its bounded queue. Jobs run in the order of the calls; their results come back to the JavaScript
-/// thread through a typed thread-safe function. All public methods are for the JavaScript thread. docs/lifetimes.md has the rules.
+/// The one thread of a device with its bounded queue. Jobs run in the order of the calls; their results come back to the
+/// JavaScript thread through a typed thread-safe function. All public methods are for the JavaScript thread. docs/lifetimes.md
+/// has the rules.
 class EngineThread {
  public:
   /// Starts the thread, which computes with `compute_threads` threads; `queue_length` jobs may wait beside the one that runs.
@@ -29,9 +30,12 @@ class EngineThread {
 
   /// Throws kQueueFull or kClosed. A job of the kind kRelease is taken while the engine is open.
   void submit(Napi::Env env, std::unique_ptr<Job> job);
+  /// Looks again at a job that was not ready.
+  void wake();
   /// Refuses the waiting jobs of a model with kClosed and puts `release` before all that wait.
   void release_first(Napi::Env env, std::unique_ptr<Job> release);
-  /// Finishes the running job, refuses the waiting ones with kClosed, destroys all models, ends the thread; then the promise resolves.
+  /// Finishes the running job, refuses the waiting ones with kClosed, destroys all models, ends the thread; then the promise
+  /// resolves.
   Napi::Promise close(Napi::Env env);
 
  private:

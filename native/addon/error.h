@@ -6,7 +6,8 @@
 
 namespace dl::addon {
 
-/// The exception being handled as a dl::Error: std::bad_alloc is kOutOfMemory, anything foreign kInternal. Call it in a catch block.
+/// The exception being handled as a dl::Error: std::bad_alloc is kOutOfMemory, anything foreign kInternal. Call it in a catch
+/// block.
 Error current_error() noexcept;
 
 /// An EngineError of native/binding.ts: an Error with `reason` and `metadata`.
@@ -18,7 +19,8 @@ Error invalid_argument(const std::string& argument, const std::string& problem);
 /// What a method of an object answers after its close().
 Error closed(const std::string& what);
 
-/// Calls `body`; whatever it throws becomes a pending JavaScript exception. Nothing leaves the addon's boundary as a C++ exception.
+/// Calls `body`; whatever it throws becomes a pending JavaScript exception. Nothing leaves the addon's boundary as a C++
+/// exception.
 template <typename Body>
 napi_value guarded(napi_env env, Body&& body) noexcept {
   try {

@@ -12,8 +12,8 @@
 
 namespace dl::addon {
 
-/// Reads the fields of one JavaScript object. A missing field, a wrong type and a value out of range are refused with the error that
-/// the reader of this kind of object gives. Exceptions of JavaScript getters pass through as Napi::Error.
+/// Reads the fields of one JavaScript object. A missing field, a wrong type and a value out of range are refused with the error
+/// that the reader of this kind of object gives. Exceptions of JavaScript getters pass through as Napi::Error.
 class Fields {
  public:
   using Refusal = std::function<Error(const std::string& field, const std::string& problem)>;

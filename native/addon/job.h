@@ -7,8 +7,8 @@
 
 namespace dl::addon {
 
-/// A piece of work for the engine thread. It is made, settled and destroyed on the JavaScript thread and run between on the engine
-/// thread; it holds copies or C++ objects only, never a reference to a JavaScript value.
+/// A piece of work for the engine thread. It is made, settled and destroyed on the JavaScript thread and run between on the
+/// engine thread; it holds copies or C++ objects only, never a reference to a JavaScript value.
 class Job {
  public:
   enum class Kind {
@@ -24,6 +24,8 @@ class Job {
 
   Kind kind() const { return kind_; }
   ModelKey model() const { return model_; }
+  /// Whether it can run now. A job that cannot waits in its place, and the jobs behind it wait, too. Any thread.
+  virtual bool ready() const { return true; }
   /// Whether a promise is to be settled: the process stays alive until then.
   virtual bool awaited() const = 0;
 

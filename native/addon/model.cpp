@@ -11,6 +11,7 @@
 #include "addon/staging_buffer.h"
 #include "addon/step_result.h"
 #include "addon/tensor.h"
+#include "addon/tensor_intake.h"
 
 namespace dl::addon {
 namespace {
@@ -29,14 +30,14 @@ struct Reshaped {
 
 void ModelObject::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<ModelObject>;
-  Self::define(env, exports,
-               {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
-                Self::getter<&ModelObject::parameter_count>("parameterCount"),
-                Self::getter<&ModelObject::memory_bytes>("memoryBytes"), Self::method<&ModelObject::plan_memory>("planMemory"),
-                Self::method<&ModelObject::prepare>("prepare"), Self::method<&ModelObject::train>("train"),
-                Self::method<&ModelObject::apply>("apply"), Self::method<&ModelObject::snapshot>("snapshot"),
-                Self::method<&ModelObject::restore>("restore"), Self::method<&ModelObject::reshape>("reshape"),
-                Self::method<&ModelObject::close>("close")});
+  Self::define(
+      env, exports,
+      {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
+       Self::getter<&ModelObject::parameter_count>("parameterCount"), Self::getter<&ModelObject::memory_bytes>("memoryBytes"),
+       Self::method<&ModelObject::plan_memory>("planMemory"), Self::method<&ModelObject::prepare>("prepare"),
+       Self::method<&ModelObject::train>("train"), Self::method<&ModelObject::apply>("apply"),
+       Self::method<&ModelObject::snapshot>("snapshot"), Self::method<&ModelObject::restore>("restore"),
+       Self::method<&ModelObject::reshape>("reshape"), Self::method<&ModelObject::close>("close")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) {
@@ -80,8 +81,7 @@ Napi::Value ModelObject::memory_bytes(const Napi::CallbackInfo& info) {
 
 Napi::Value ModelObject::plan_memory(const Napi::CallbackInfo& info) {
   return submit<MemoryPlan>(
-      info.Env(),
-      [&] { return [options = to_plan_options(info[0])](Model& model) { return model.plan_memory(options); }; },
+      info.Env(), [&] { return [options = to_plan_options(info[0])](Model& model) { return model.plan_memory(options); }; },
       [](Napi::Env env, ModelState&, MemoryPlan&& plan) { return to_js_memory_plan(env, plan); });
 }
 
@@ -131,15 +131,19 @@ Napi::Value ModelObject::snapshot(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ModelObject::restore(const Napi::CallbackInfo& info) {
-  return submit<std::monostate>(
-      info.Env(),
-      [&] {
-        return [tensors = to_tensors(info[0])](Model& model) {
-          model.restore(tensors);
-          return std::monostate{};
-        };
-      },
-      to_undefined);
+  const Napi::Env env = info.Env();
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  reject_on_error(env, deferred, [&] {
+    if (state_->closed) throw closed("model");
+    const auto intake = TensorIntake::start(env, info[0], [thread = state_->thread] { thread->wake(); });
+    const auto work = [intake](Model& model) {
+      model.restore(intake->tensors());
+      return std::monostate{};
+    };
+    const std::shared_ptr<const std::atomic<bool>> ready(intake, &intake->ready());
+    state_->thread->submit(env, std::make_unique<CallJob<std::monostate>>(state_, deferred, work, to_undefined, ready));
+  });
+  return deferred.Promise();
 }
 
 Napi::Value ModelObject::reshape(const Napi::CallbackInfo& info) {

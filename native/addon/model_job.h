@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,8 +15,8 @@
 
 namespace dl::addon {
 
-/// What the JavaScript thread knows of a model: the model itself lives in the engine thread's ModelTable under this object's address.
-/// Only the JavaScript thread reads or writes it; jobs hold it so that the address stays the model's until it is freed.
+/// What the JavaScript thread knows of a model: the model itself lives in the engine thread's ModelTable under this object's
+/// address. Only the JavaScript thread reads or writes it; jobs hold it so that the address stays the model's until it is freed.
 struct ModelState {
   ModelState(std::shared_ptr<EngineThread> engine_thread, Graph checked_graph)
       : thread(std::move(engine_thread)), graph(std::move(checked_graph)) {}
@@ -63,14 +64,18 @@ class CallJob final : public Job {
   using Work = std::function<Result(Model&)>;
   using Convert = std::function<Napi::Value(Napi::Env, ModelState&, Result&&)>;
 
-  CallJob(std::shared_ptr<ModelState> state, Napi::Promise::Deferred deferred, Work work, Convert convert)
+  /// With `ready`, the job waits until it is true.
+  CallJob(std::shared_ptr<ModelState> state, Napi::Promise::Deferred deferred, Work work, Convert convert,
+          std::shared_ptr<const std::atomic<bool>> ready = nullptr)
       : Job(Kind::kWork, state.get()),
         state_(std::move(state)),
         deferred_(deferred),
         work_(std::move(work)),
-        convert_(std::move(convert)) {}
+        convert_(std::move(convert)),
+        ready_(std::move(ready)) {}
 
   bool awaited() const override { return true; }
+  bool ready() const override { return ready_ == nullptr || *ready_; }
 
   void run(ModelTable& models) noexcept override {
     try {
@@ -94,6 +99,7 @@ class CallJob final : public Job {
   const Napi::Promise::Deferred deferred_;
   const Work work_;
   const Convert convert_;
+  const std::shared_ptr<const std::atomic<bool>> ready_;
   std::optional<Result> result_;
   std::optional<Error> error_;
   int64_t memory_bytes_ = 0;

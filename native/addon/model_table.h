@@ -12,7 +12,8 @@ namespace dl::addon {
 /// Names a model across the two threads; never dereferenced.
 using ModelKey = const void*;
 
-/// The models of one engine. The table lives on the engine thread's stack, so that every dl::Model is made, used and destroyed there.
+/// The models of one engine. The table lives on the engine thread's stack, so that every dl::Model is made, used and destroyed
+/// there.
 class ModelTable {
  public:
   /// Makes a model. Where that fails, at() throws the error from then on.

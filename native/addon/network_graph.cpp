@@ -72,9 +72,8 @@ Layer to_layer(const Napi::Value& value, uint32_t index) {
   if (!value.IsObject()) throw invalid_layer("#" + std::to_string(index), "", "is not an object");
   const Napi::Object object = value.As<Napi::Object>();
   const std::string label = layer_label(object.Get("name"), index);
-  const Fields fields(object, [&label](const std::string& field, const std::string& problem) {
-    return invalid_layer(label, field, problem);
-  });
+  const Fields fields(
+      object, [&label](const std::string& field, const std::string& problem) { return invalid_layer(label, field, problem); });
 
   Layer layer;
   layer.name = fields.string("name");

@@ -8,8 +8,8 @@
 
 namespace dl::addon {
 
-/// A NetworkGraph of native/graph.ts as the engine's layers. Throws kInvalidGraph, with the layer's name in the metadata, for a missing
-/// field or a wrong type; whether the layers fit together is Graph's to say.
+/// A NetworkGraph of native/graph.ts as the engine's layers. Throws kInvalidGraph, with the layer's name in the metadata, for a
+/// missing field or a wrong type; whether the layers fit together is Graph's to say.
 std::vector<Layer> to_layers(const Napi::Value& graph);
 
 /// An InputSize of native/binding.ts; throws kInvalidArgument.

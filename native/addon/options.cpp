@@ -27,12 +27,9 @@ PlanOptions to_plan_options(const Napi::Value& options) { return to_plan_options
 
 TrainOptions to_train_options(const Napi::Value& options) {
   const Fields fields = option_fields(options, "options");
-  return {to_plan_options(fields),
-          fields.integer("batchSizeMultiplier", 1, kMaxExtent),
-          fields.number("learningRate"),
-          fields.number("momentum"),
-          fields.number("weightPrior"),
-          static_cast<uint64_t>(fields.integer("step", 0, kMaxSafeInteger))};
+  return {to_plan_options(fields),       fields.integer("batchSizeMultiplier", 1, kMaxExtent),
+          fields.number("learningRate"), fields.number("momentum"),
+          fields.number("weightPrior"),  static_cast<uint64_t>(fields.integer("step", 0, kMaxSafeInteger))};
 }
 
 uint64_t to_seed(const Napi::Value& seed) {

@@ -38,8 +38,8 @@ ImageBatch StagedImages::view(ImageShape shape) const {
   const auto image_bytes = static_cast<size_t>(shape.size()) * (format == PixelFormat::kUint8 ? 1 : sizeof(float));
   const std::span<std::byte> bytes = memory->bytes();
   if (bytes.size() / image_bytes < static_cast<size_t>(count)) {
-    throw invalid_argument("buffer", std::to_string(bytes.size()) + " bytes do not hold " + std::to_string(count) + " images of " +
-                                         std::to_string(image_bytes) + " bytes");
+    throw invalid_argument("buffer", std::to_string(bytes.size()) + " bytes do not hold " + std::to_string(count) +
+                                         " images of " + std::to_string(image_bytes) + " bytes");
   }
   return {format, count, bytes.first(static_cast<size_t>(count) * image_bytes)};
 }

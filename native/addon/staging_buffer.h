@@ -60,7 +60,7 @@ class StagingBuffer {
   void release(Napi::Env env);
 
   size_t size_;
-  std::shared_ptr<StagingMemory> memory_;                     // null after close()
+  std::shared_ptr<StagingMemory> memory_;                      // null after close()
   std::shared_ptr<void> lock_ = std::make_shared<char>('\0');  // its copies are the jobs that read
 };
 

@@ -1,7 +1,9 @@
 #include "addon/tensor.h"
 
 #include <array>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "addon/error.h"
@@ -21,26 +23,6 @@ TensorRole to_role(const Fields& fields) {
     if (name == role) return value;
   }
   fields.refuse("role", "'" + name + "' is none of weight, bias, statistic, momentum");
-}
-
-NamedTensor to_tensor(const Napi::Value& value) {
-  if (!value.IsObject()) throw invalid_argument("tensors", "holds something that is not an object");
-  const Fields fields(value.As<Napi::Object>(), [](const std::string& field, const std::string& problem) {
-    return invalid_argument("tensors", field + " " + problem);
-  });
-  NamedTensor tensor{fields.string("name"), to_role(fields), fields.shape("shape"), {}};
-  const Napi::Value data = fields.value("data");
-  if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
-    fields.refuse("data", "is not a Float32Array");
-  }
-  const auto values = data.As<Napi::Float32Array>();
-  double size = 1;
-  for (const int64_t extent : tensor.shape) size *= static_cast<double>(extent);
-  if (size != static_cast<double>(values.ElementLength())) {
-    fields.refuse("data", "of '" + tensor.name + "' has " + std::to_string(values.ElementLength()) + " values, not as many as its shape");
-  }
-  tensor.values.assign(values.Data(), values.Data() + values.ElementLength());
-  return tensor;
 }
 
 }  // namespace
@@ -82,12 +64,28 @@ Napi::Array to_js_tensors(Napi::Env env, std::vector<NamedTensor>&& tensors) {
   return array;
 }
 
-std::vector<NamedTensor> to_tensors(const Napi::Value& tensors) {
-  if (!tensors.IsArray()) throw invalid_argument("tensors", "is not an array");
-  const Napi::Array array = tensors.As<Napi::Array>();
-  std::vector<NamedTensor> result;
-  for (uint32_t i = 0; i < array.Length(); ++i) result.push_back(to_tensor(array.Get(i)));
-  return result;
+int64_t value_count(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+std::pair<NamedTensor, Napi::Float32Array> to_tensor(const Napi::Value& tensor) {
+  if (!tensor.IsObject()) throw invalid_argument("tensors", "holds something that is not an object");
+  const Fields fields(tensor.As<Napi::Object>(), [](const std::string& field, const std::string& problem) {
+    return invalid_argument("tensors", field + " " + problem);
+  });
+  NamedTensor result{fields.string("name"), to_role(fields), fields.shape("shape"), {}};
+  const Napi::Value data = fields.value("data");
+  if (!data.IsTypedArray() || data.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
+    fields.refuse("data", "is not a Float32Array");
+  }
+  const auto values = data.As<Napi::Float32Array>();
+  // In double: the product of a shape that no array has may be beyond 64 bits.
+  const double size = std::accumulate(result.shape.begin(), result.shape.end(), 1.0, std::multiplies<>());
+  if (size != static_cast<double>(values.ElementLength())) {
+    fields.refuse("data",
+                  "of '" + result.name + "' has " + std::to_string(values.ElementLength()) + " values, not as many as its shape");
+  }
+  return {std::move(result), values};
 }
 
 }  // namespace dl::addon

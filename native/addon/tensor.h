@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/model.h"
@@ -20,7 +21,11 @@ Napi::Float32Array to_float32_array(Napi::Env env, std::vector<float>&& values);
 /// Tensors of native/binding.ts; the values are handed over without a copy.
 Napi::Array to_js_tensors(Napi::Env env, std::vector<NamedTensor>&& tensors);
 
-/// Copies the tensors; throws kInvalidArgument where a field is missing or the data's length is not the shape's.
-std::vector<NamedTensor> to_tensors(const Napi::Value& tensors);
+/// The number of values of a shape.
+int64_t value_count(const std::vector<int64_t>& shape);
+
+/// A Tensor of native/binding.ts without its values, and the array that holds them. Throws kInvalidArgument where a field is
+/// missing or the array's length is not the shape's.
+std::pair<NamedTensor, Napi::Float32Array> to_tensor(const Napi::Value& tensor);
 
 }  // namespace dl::addon

@@ -10,11 +10,11 @@
 
 namespace dl::addon {
 
-/// Binds the C++ class T to a JavaScript class. Each object carries T's type tag, and every method, getter and argument is checked
-/// for it before the pointer behind the object is touched: a wrong `this` throws a TypeError.
+/// Binds the C++ class T to a JavaScript class. Each object carries T's type tag, and every method, getter and argument is
+/// checked for it before the pointer behind the object is touched: a wrong `this` throws a TypeError.
 ///
-/// T has `kName`, `kTag` (random, unique to the class), a constructor from Napi::CallbackInfo and `finalize(Napi::Env)`, which runs on the
-/// JavaScript thread when the object was collected or its environment ends, and must not run JavaScript.
+/// T has `kName`, `kTag` (random, unique to the class), a constructor from Napi::CallbackInfo and `finalize(Napi::Env)`, which
+/// runs on the JavaScript thread when the object was collected or its environment ends, and must not run JavaScript.
 template <typename T>
 class Wrapped {
  public:

@@ -1,8 +1,8 @@
 import test from 'ava';
 import { type ProgramEnd, runProgram } from './support/program.js';
 
-/** How the process ends that is named in test/support/addon/lifetime.ts. */
-const ending = (name: string): Promise<ProgramEnd> => runProgram('./addon/lifetime.ts', [name]);
+/** How the process ends that is named in test/support/addon/process_end.ts. */
+const ending = (name: string): Promise<ProgramEnd> => runProgram('./addon/process_end.ts', [name]);
 
 test('a process that leaves everything open exits', async (t) => {
   t.like(await ending('idle'), { exitCode: 0, signal: null, stdout: 'idle\n' });
