@@ -4,7 +4,8 @@ import { SafetensorsProblem } from './safetensors.js';
 
 /** What every file of ours holds near its beginning, however much of the rest is lost. */
 const MARK = `"format":"${FORMAT}"`;
-const MARK_WITHIN_BYTES = 4096;
+/** Bytes from the beginning that tell whether a file is ours. */
+export const RECOGNITION_BYTES = 4096;
 
 const HALCON_PROBLEM = "it is not a safetensors file; HALCON's own .hdl files are a closed format that nobody else can read";
 const HALCON_REMEDY =
@@ -19,7 +20,7 @@ const HALCON_REMEDY =
 export function fileRefusal(fileName: string, bytes: Uint8Array, error: unknown): unknown {
   if (!(error instanceof SafetensorsProblem || error instanceof MetadataProblem || error instanceof Refusal)) return error;
   if (error instanceof Refusal && error.reason.startsWith('FILE_')) return error;
-  const beginning = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, MARK_WITHIN_BYTES));
+  const beginning = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, RECOGNITION_BYTES));
   if (beginning.includes(MARK)) return refuse('FILE_DAMAGED', { file_name: fileName, problem: error.message }, { cause: error });
   if (fileName.toLowerCase().endsWith('.hdl')) {
     return refuse('FILE_NOT_OURS', { file_name: fileName, problem: HALCON_PROBLEM, remedy: HALCON_REMEDY }, { cause: error });

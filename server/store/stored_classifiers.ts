@@ -1,6 +1,6 @@
 import { Refusal } from '../errors/refusal.js';
 import { readClassifierHeader } from './classifier_file.js';
-import { fileRefusal } from './file_refusal.js';
+import { fileRefusal, RECOGNITION_BYTES } from './file_refusal.js';
 import { decodeMetadata } from './metadata.js';
 import { type FoundFile, type ModelFolder, readBeginning } from './model_folder.js';
 import { headerLength, LENGTH_BYTES } from './safetensors.js';
@@ -26,7 +26,7 @@ export async function listStoredClassifiers(folder: ModelFolder, precisions: rea
 async function summarize(file: FoundFile, precisions: readonly string[]): Promise<StoredClassifierSummary> {
   let beginning: Uint8Array = new Uint8Array();
   try {
-    beginning = await readBeginning(file.path, LENGTH_BYTES);
+    beginning = await readBeginning(file.path, RECOGNITION_BYTES);
     const length = headerLength(beginning, file.bytes);
     beginning = await readBeginning(file.path, LENGTH_BYTES + length);
     const header = await readClassifierHeader(beginning.subarray(LENGTH_BYTES), file.bytes - LENGTH_BYTES - length, file.fileName);

@@ -1,0 +1,193 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import anyTest, { type TestFn } from 'ava';
+import { Refusal } from '../server/errors/refusal.js';
+import { compact } from '../server/networks/compact.js';
+import { resnet18 } from '../server/networks/resnet18.js';
+import { defaultSettings } from '../server/parameters/settings.js';
+import { serializeClassifier } from '../server/store/classifier_file.js';
+import { writeDurably } from '../server/store/durable_write.js';
+import { fileNamesToRead, fileNameToWrite } from '../server/store/file_name.js';
+import { ModelFolder } from '../server/store/model_folder.js';
+import { readPretrainedWeights } from '../server/store/pretrained_weights.js';
+import { encodeHeader, type TensorEntry } from '../server/store/safetensors.js';
+import { listStoredClassifiers } from '../server/store/stored_classifiers.js';
+
+const test = anyTest as TestFn<{ path: string; folder: ModelFolder }>;
+
+test.beforeEach(async (t) => {
+  const path = await mkdtemp(join(tmpdir(), 'dl-classifier-folder-'));
+  t.context = { path, folder: new ModelFolder(path) };
+});
+
+test.afterEach.always(async (t) => {
+  await rm(t.context.path, { recursive: true, force: true });
+});
+
+const parts = (text: string) => ({ parts: [Buffer.from(text)], totalBytes: text.length });
+
+async function refusalOf(action: () => unknown): Promise<Refusal> {
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+test('what is written is read, under its name with and without the ending', async (t) => {
+  const { folder, path } = t.context;
+  t.is(await folder.write('best', parts('one')), 'best.safetensors');
+  for (const name of ['best', 'best.safetensors']) {
+    const { fileName, bytes } = await folder.read(name);
+    t.is(fileName, 'best.safetensors');
+    t.is(Buffer.from(bytes).toString(), 'one');
+  }
+  await folder.write('best.safetensors', parts('two'));
+  t.is(await readFile(join(path, 'best.safetensors'), 'utf8'), 'two');
+  t.deepEqual(await readdir(path), ['best.safetensors']);
+});
+
+test('names as scripts for HALCON write them are kept', async (t) => {
+  t.is(await t.context.folder.write('classifier.hdl', parts('x')), 'classifier.hdl');
+  t.is((await t.context.folder.read('classifier.hdl')).fileName, 'classifier.hdl');
+});
+
+for (const name of ['', '.', '..', '../x', 'a/b', '/etc/passwd', '.hidden', 'a\0b', 'a b', 'ä', 'x'.repeat(129)]) {
+  test(`${JSON.stringify(name.slice(0, 20))} is no file name`, async (t) => {
+    const write = await refusalOf(() => fileNameToWrite(name));
+    t.is(write.number, 1303);
+    t.is(write.metadata.name, 'file_name');
+    t.is((await refusalOf(() => fileNamesToRead(name))).number, 5200);
+    t.is((await refusalOf(() => t.context.folder.write(name, parts('x')))).number, 1303);
+    t.deepEqual(await readdir(t.context.path), []);
+  });
+}
+
+test('the longest name is allowed', (t) => {
+  t.is(fileNameToWrite('x'.repeat(128)), `${'x'.repeat(128)}.safetensors`);
+  t.is(fileNameToWrite('A-z_0.9'), 'A-z_0.9.safetensors');
+});
+
+test('a file that is not there, a folder and a pipe are not found', async (t) => {
+  const { folder, path } = t.context;
+  await mkdir(join(path, 'folder.safetensors'));
+  execFileSync('mkfifo', [join(path, 'pipe.safetensors')]);
+  for (const name of ['nothing', 'folder', 'pipe']) t.is((await refusalOf(() => folder.read(name))).reason, 'FILE_NOT_FOUND');
+});
+
+test('a file beyond what can be read at once is refused before it is read', async (t) => {
+  const { folder, path } = t.context;
+  await writeFile(join(path, 'huge.safetensors'), '');
+  await truncate(join(path, 'huge.safetensors'), 2 ** 32);
+  t.is((await refusalOf(() => folder.read('huge'))).reason, 'FILE_NOT_OURS');
+});
+
+test('a file that cannot be written is refused, and leaves nothing', async (t) => {
+  const { folder, path } = t.context;
+  // A folder of that name cannot be replaced by a file, whoever asks.
+  await mkdir(join(path, 'taken.safetensors', 'inside'), { recursive: true });
+  const refusal = await refusalOf(() => folder.write('taken', parts('x')));
+  t.is(refusal.reason, 'FILE_NOT_WRITABLE');
+  t.is(refusal.metadata.file_name, 'taken.safetensors');
+  t.regex(refusal.metadata.problem ?? '', /^E[A-Z]+$/);
+  t.deepEqual(await readdir(path), ['taken.safetensors']);
+});
+
+test('a write that fails leaves the old file', async (t) => {
+  const { path } = t.context;
+  const file = join(path, 'a.safetensors');
+  await writeFile(file, 'old');
+  const failing = [Buffer.from('new'), { byteLength: 1 } as Uint8Array];
+  await t.throwsAsync(writeDurably(file, failing));
+  t.is(await readFile(file, 'utf8'), 'old');
+  t.deepEqual(await readdir(path), ['a.safetensors']);
+});
+
+test('the file and the folder are synced before the write counts', (t) => {
+  const { path } = t.context;
+  const program = `
+    import { writeDurably } from ${JSON.stringify(new URL('../server/store/durable_write.ts', import.meta.url).href)};
+    import { open } from 'node:fs/promises';
+    const prototype = Object.getPrototypeOf(await open('/dev/null'));
+    for (const name of ['writeFile', 'sync']) {
+      const original = prototype[name];
+      prototype[name] = function (...args) { console.log(name); return original.apply(this, args); };
+    }
+    await writeDurably(${JSON.stringify(join(path, 'a.safetensors'))}, [Buffer.from('a'), Buffer.from('b')]);
+  `;
+  const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], { encoding: 'utf8' });
+  t.deepEqual(output.trim().split('\n'), ['writeFile', 'writeFile', 'sync', 'sync']);
+});
+
+test('the list tells what can be read, and why the rest cannot', async (t) => {
+  const { folder, path } = t.context;
+  const settings = { ...defaultSettings(compact), classes: ['a', 'b', 'c'] };
+  const serialized = await serializeClassifier({ network: compact, settings, step: 7, seed: 1n, tensors: [] });
+  await folder.write('good', serialized);
+  await utimes(join(path, 'good.safetensors'), 1000, 1000);
+  await writeFile(join(path, 'old.hdl'), 'of HALCON');
+  await writeFile(join(path, 'cut.safetensors'), Buffer.concat(serialized.parts).subarray(0, 300));
+  await writeFile(join(path, 'notes.txt'), 'not listed');
+  await writeFile(join(path, '.partial.safetensors'), 'not listed');
+  await mkdir(join(path, 'folder.safetensors'));
+  await symlink('nowhere', join(path, 'dangling.safetensors'));
+  const listed = await listStoredClassifiers(folder, ['float32']);
+  t.deepEqual(
+    listed.map(({ fileName, type, classCount, step }) => [fileName, type, classCount, step]),
+    [
+      ['cut.safetensors', '', 0, 0],
+      ['good.safetensors', 'compact', 3, 7],
+      ['old.hdl', '', 0, 0],
+    ],
+  );
+  const [cut, good, old] = listed;
+  t.regex(cut?.problem ?? '', /is damaged: its header claims/);
+  t.is(good?.problem, '');
+  t.is(good?.bytes, serialized.totalBytes);
+  t.is(good?.modified.getTime(), 1_000_000);
+  t.regex(old?.problem ?? '', /closed format/);
+});
+
+const source = resnet18.pretrained ?? fail();
+
+function fail(): never {
+  throw new Error('resnet18 has no trained weights');
+}
+
+async function putPretrained(path: string, tensors: readonly TensorEntry[]): Promise<void> {
+  await mkdir(join(path, 'pretrained'));
+  await writeFile(
+    join(path, 'pretrained', source.fileName),
+    Buffer.concat([encodeHeader(new Map(), tensors), ...tensors.map(({ data }) => data)]),
+  );
+}
+
+test('trained weights that are not there are refused with the file and how to get it', async (t) => {
+  const refusal = await refusalOf(() => readPretrainedWeights(t.context.folder, 'resnet18', source));
+  t.is(refusal.number, 5200);
+  t.is(refusal.metadata.file_name, 'resnet18');
+  t.regex(refusal.message, /pretrained\/resnet18\.safetensors.*torchvision.*pretrained = false/);
+  t.false(await t.context.folder.hasPretrained(source.fileName));
+});
+
+test('trained weights are read without the counts of batches', async (t) => {
+  const { folder, path } = t.context;
+  await putPretrained(path, [
+    { name: 'bn1.num_batches_tracked', dtype: 'I64', shape: [], data: new Uint8Array(8) },
+    { name: 'bn1.weight', dtype: 'F32', shape: [2], data: new Uint8Array(Float32Array.of(1, 2).buffer) },
+  ]);
+  t.true(await folder.hasPretrained(source.fileName));
+  t.deepEqual(await readPretrainedWeights(folder, 'resnet18', source), [{ name: 'bn1.weight', shape: [2], data: Float32Array.of(1, 2) }]);
+});
+
+test('trained weights of another type are refused', async (t) => {
+  const { folder, path } = t.context;
+  await putPretrained(path, [{ name: 'bn1.weight', dtype: 'F16', shape: [2], data: new Uint8Array(4) }]);
+  const refusal = await refusalOf(() => readPretrainedWeights(folder, 'resnet18', source));
+  t.is(refusal.reason, 'FILE_NOT_OURS');
+  t.regex(refusal.message, /"bn1.weight" is of the type F16, not F32.*torchvision/);
+});
