@@ -69,6 +69,11 @@ export function openUpload<M extends Method>(client: Client, method: M, options:
   };
 }
 
+/** Resolves when the daemon has got what was sent on this client's connection: it has answered a later call. */
+export async function untilArrived(client: Client): Promise<void> {
+  await call(client, 'getServerInfo', {});
+}
+
 /** A whole upload. */
 export async function upload<M extends Method>(client: Client, method: M, messages: readonly RequestOf<M>[]): Promise<ResponseOf<M>> {
   const open = openUpload(client, method);

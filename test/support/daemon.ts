@@ -21,8 +21,18 @@ export interface Daemon {
   stdout(): string;
   /** All that it wrote to stderr so far: one JSON object a line. */
   stderr(): string;
+  /** Resolves with the first line of its log, past or to come, for which `wanted` holds; `since` skips so many characters of {@link stderr}. */
+  logged(wanted: (line: LogLine) => boolean, since?: number): Promise<LogLine>;
   /** Ends it by SIGTERM; throws where it does not exit with 0. Repeated calls are allowed. */
   stop(): Promise<void>;
+}
+
+/** One line of the log: `msg` says what happened, `method` in which call. */
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly method?: string;
+  readonly reason?: string;
 }
 
 export interface DaemonExit {
@@ -38,13 +48,16 @@ export async function startDaemon(flags: readonly string[] = [], environment: No
   const output = collectOutput(child);
   const address = await readyAddress(child, output);
   const exited = once(child, 'exit');
+  // A test that throws before it stops its daemon must not leave it behind.
+  process.once('exit', () => child.kill('SIGKILL'));
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     await exited;
     await rm(models, { recursive: true, force: true });
     if (child.exitCode !== 0) throw new Error(`the daemon exited with ${child.exitCode ?? child.signalCode}:\n${output.stderr()}`);
   };
-  return { address, process: child, models, stdout: output.stdout, stderr: output.stderr, stop };
+  const logged = (wanted: (line: LogLine) => boolean, since = 0) => logLine(child, output, wanted, since);
+  return { address, process: child, models, stdout: output.stdout, stderr: output.stderr, logged, stop };
 }
 
 /** Runs the daemon to its end: for flags with which it does not start. */
@@ -95,5 +108,27 @@ function readyAddress(child: ChildProcess, output: Output): Promise<string> {
       resolve(address);
     });
     child.once('exit', (code, signal) => fail(`ended with ${code ?? signal} before it was ready`));
+  });
+}
+
+function logLine(child: ChildProcess, output: Output, wanted: (line: LogLine) => boolean, since: number): Promise<LogLine> {
+  return new Promise((resolve, reject) => {
+    const settle = (done: () => void) => {
+      child.stderr?.off('data', look);
+      child.off('close', fail);
+      done();
+    };
+    const fail = () => settle(() => reject(new Error(`the daemon ended without the expected line:\n${output.stderr()}`)));
+    const look = () => {
+      const lines = output.stderr().slice(since).split('\n').slice(0, -1);
+      const found = lines
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as LogLine)
+        .find(wanted);
+      if (found !== undefined) settle(() => resolve(found));
+    };
+    child.stderr?.on('data', look);
+    child.on('close', fail);
+    look();
   });
 }

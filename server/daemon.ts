@@ -1,0 +1,75 @@
+import type { Server } from '@grpc/grpc-js';
+import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifier_service.js';
+import { engineBinding } from '../native/index.js';
+import type { Config } from './config.js';
+import type { Logger } from './log.js';
+import { openModelFolder } from './model_folder.js';
+import { createServerState, type ServerState } from './state.js';
+import { createGrpcServer } from './transport/grpc_server.js';
+import { Health } from './transport/health.js';
+import { isLocal, listen } from './transport/listen.js';
+import { addReflection } from './transport/reflection.js';
+import { RunningCalls } from './transport/running_calls.js';
+import { classifierService } from './transport/service.js';
+
+/** Jobs that may wait for the device; beyond it calls are refused with SERVER_BUSY. */
+const ENGINE_QUEUE_LENGTH = 256;
+
+/** How long clients get to take the last answers and leave. Milliseconds. */
+const FAREWELL_TIME = 3000;
+
+/** A daemon that listens. */
+export interface Daemon {
+  /** As a gRPC client takes it. */
+  readonly address: string;
+  /** Refuses new calls, ends uploads that have no commit, finishes the steps that have, then closes everything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Loads the engine, opens the model folder and listens.
+ *
+ * @throws StartError, AddonLoadError
+ */
+export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
+  const modelFolder = await openModelFolder(config.models);
+  const binding = engineBinding();
+  const engine = new binding.Engine({ threads: config.threads, queueLength: ENGINE_QUEUE_LENGTH });
+  const state = createServerState({ binding, engine, modelFolder, limits: config.limits, log });
+  try {
+    return await serve(config, state, log);
+  } catch (error) {
+    await state.close();
+    throw error;
+  }
+}
+
+async function serve(config: Config, state: ServerState, log: Logger): Promise<Daemon> {
+  const server = createGrpcServer(config.limits, log);
+  const calls = new RunningCalls();
+  const health = new Health();
+  const context = (signal: AbortSignal, peer: string, callLog: Logger) => ({ server: state, signal, peer, log: callLog });
+  server.addService(ClassifierServiceService, classifierService({ calls, log, context }));
+  health.addTo(server);
+  if (config.reflection) addReflection(server);
+  const address = await listen(server, config.listen);
+  log.info({ address, modelFolder: state.modelFolder, engine: state.engine.info, limits: config.limits }, 'listening');
+  if (!isLocal(address)) log.warn({ address }, 'other machines can connect, without TLS and without a password');
+  return {
+    address,
+    stop: async () => {
+      health.setNotServing();
+      await calls.stop();
+      await shutDown(server);
+      await state.close();
+    },
+  };
+}
+
+/** Ends connections when their last call is answered; a health watch, which has no end, is cut off. */
+async function shutDown(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  const timer = setTimeout(() => server.forceShutdown(), FAREWELL_TIME);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+/** dl-classifierd: see command_line.ts for what it can be told. */
+import { setDefaultHighWaterMark } from 'node:stream';
+import { AddonLoadError } from '../native/index.js';
+import { CommandLineExit, readCommandLine } from './command_line.js';
+import { type Daemon, startDaemon } from './daemon.js';
+import { createLogger, type Logger } from './log.js';
+import { VERSION } from './package_root.js';
+import { StartError } from './start_error.js';
+
+/** Messages that a call may run ahead of its handler. Node's default of 16 would let each call hold 16 MiB of pixels. */
+const MESSAGES_AHEAD = 2;
+
+async function main(): Promise<void> {
+  const config = readCommandLine(process.argv.slice(2), VERSION);
+  const log = createLogger(config.logLevel);
+  setDefaultHighWaterMark(true, MESSAGES_AHEAD);
+  const daemon = await startDaemon(config, log);
+  stopOnSignals(daemon, log);
+  process.stdout.write(`dl-classifierd listening on ${daemon.address}\n`);
+}
+
+/** The first SIGTERM or SIGINT lets the running step finish; the second ends the process at once, as a step may take long. */
+function stopOnSignals(daemon: Daemon, log: Logger): void {
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals) => {
+    if (stopping) {
+      log.warn({ signal }, 'ended at once by a second signal');
+      process.exit(1);
+    }
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    await daemon.stop();
+    log.info('stopped');
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** What is wrong with the installation or the configuration, in one line; null for a defect of ours, which shows its stack. */
+function startProblem(error: unknown): string | null {
+  if (error instanceof StartError || error instanceof AddonLoadError) return error.message.replaceAll(/\s*\n\s*/g, ' ');
+  return null;
+}
+
+try {
+  await main();
+} catch (error) {
+  const problem = startProblem(error);
+  if (error instanceof CommandLineExit) process.exitCode = error.exitCode;
+  else if (problem === null) throw error;
+  else {
+    process.stderr.write(`dl-classifierd: ${problem}\n`);
+    process.exitCode = 2;
+  }
+}

@@ -1,0 +1,41 @@
+import type { ClassifierServiceServer } from '../../generated/dlclassifier/v1/classifier_service.js';
+import { applyClassifier } from '../rpc/apply_classifier.js';
+import { clearClassifier } from '../rpc/clear_classifier.js';
+import { clearResult } from '../rpc/clear_result.js';
+import { clearTrainResult } from '../rpc/clear_train_result.js';
+import type { CallContext } from '../rpc/context.js';
+import { describeClassifier } from '../rpc/describe_classifier.js';
+import { deserializeClassifier } from '../rpc/deserialize_classifier.js';
+import { getParam } from '../rpc/get_param.js';
+import { getResult } from '../rpc/get_result.js';
+import { getServerInfo } from '../rpc/get_server_info.js';
+import { getTrainResult } from '../rpc/get_train_result.js';
+import { listClassifiers } from '../rpc/list_classifiers.js';
+import { readClassifier } from '../rpc/read_classifier.js';
+import { serializeClassifier } from '../rpc/serialize_classifier.js';
+import { setParam } from '../rpc/set_param.js';
+import { trainBatch } from '../rpc/train_batch.js';
+import { writeClassifier } from '../rpc/write_classifier.js';
+import { type CallEnvironment, download, unary, upload } from './handlers.js';
+
+/** Every call of the contract with its handler, in the order of the contract. */
+export function classifierService(environment: CallEnvironment<CallContext>): ClassifierServiceServer {
+  return {
+    readClassifier: unary(environment, readClassifier),
+    setParam: unary(environment, setParam),
+    getParam: unary(environment, getParam),
+    trainBatch: upload(environment, trainBatch),
+    getTrainResult: unary(environment, getTrainResult),
+    clearTrainResult: unary(environment, clearTrainResult),
+    applyClassifier: upload(environment, applyClassifier),
+    getResult: unary(environment, getResult),
+    clearResult: unary(environment, clearResult),
+    writeClassifier: unary(environment, writeClassifier),
+    serializeClassifier: download(environment, serializeClassifier),
+    deserializeClassifier: upload(environment, deserializeClassifier),
+    clearClassifier: unary(environment, clearClassifier),
+    listClassifiers: unary(environment, listClassifiers),
+    describeClassifier: unary(environment, describeClassifier),
+    getServerInfo: unary(environment, getServerInfo),
+  };
+}
