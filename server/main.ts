@@ -20,14 +20,14 @@ async function main(): Promise<void> {
   process.stdout.write(`dl-classifierd listening on ${daemon.address}\n`);
 }
 
-/** The first SIGTERM or SIGINT lets the running step finish; the second ends the process at once, as a step may take long. */
+/**
+ * SIGTERM and SIGINT let the running step finish. Repeated ones change nothing: npx and terminals pass the same one on twice. Who cannot wait
+ * sends SIGKILL, which does no harm to stored files.
+ */
 function stopOnSignals(daemon: Daemon, log: Logger): void {
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {
-    if (stopping) {
-      log.warn({ signal }, 'ended at once by a second signal');
-      process.exit(1);
-    }
+    if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
     await daemon.stop();

@@ -1,8 +1,10 @@
 import { type Client, credentials, loadPackageDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
-import test from 'ava';
+import anyTest from 'ava';
 import { protoPath } from 'grpc-health-check';
 import { startDaemon } from './support/daemon.js';
+
+const test = anyTest.serial;
 
 /** One request, one response, by the JSON-like messages of @grpc/proto-loader. */
 type Call = (request: object) => Promise<{ readonly status: string }>;
