@@ -3,10 +3,9 @@
  * v as a whole, old gradients included. The two are the same as long as the rate stays; a change of the rate parts them.
  */
 import test from 'ava';
-import type { Tensor } from '../native/index.js';
 import { makeEngine } from './support/engine.js';
 import { trainLike } from './support/engine_training.js';
-import { relativeError } from './support/relative_error.js';
+import { totalRelativeError } from './support/relative_error.js';
 import { smoothGraph } from './support/smooth_graph.js';
 import { float64Run, type TorchReference, torchReference } from './support/torch_reference.js';
 
@@ -37,15 +36,13 @@ function reference(learningRates: readonly number[]): Promise<TorchReference> {
 async function distance(torch: TorchReference, learningRates: readonly number[], rule: 'dl' | 'torch'): Promise<number> {
   const run = float64Run({ momentum: 0.9, weight_prior: 1e-3, learning_rates: learningRates });
   const { tensors } = await trainLike(engine, GRAPH, INPUT, torch, run);
-  const trained = tensors.filter(({ role }) => role === 'weight' || role === 'bias');
-  const change = (valuesOf: (tensor: Tensor) => ArrayLike<number>): number[] =>
-    trained.flatMap((tensor) => {
-      const values = valuesOf(tensor);
-      return [...torch.tensor(`initial/${tensor.name}`)].map((start, i) => (values[i] ?? Number.NaN) - start);
-    });
-  return relativeError(
-    change(({ data }) => data),
-    change(({ name }) => torch.tensor(`${rule}/final/${name}`)),
+  const trained = tensors.filter((tensor) => tensor.role === 'weight' || tensor.role === 'bias');
+  return totalRelativeError(
+    trained.map(({ name, data }) => {
+      const start = torch.tensor(`initial/${name}`);
+      const change = (values: ArrayLike<number>) => Float64Array.from(start, (value, i) => (values[i] ?? Number.NaN) - value);
+      return [change(data), change(torch.tensor(`${rule}/final/${name}`))];
+    }),
   );
 }
 

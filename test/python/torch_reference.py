@@ -1,7 +1,7 @@
 """
 Trains a network in PyTorch and tells what came out, for the tests that compare the engine with it.
 
-Reads one JSON request on standard input:
+Reads a JSON array of requests on standard input, each
   network    {"graph", "channels", "height", "width"} or {"resnet18": number of classes}
   weights    safetensors file to begin with; null: random values made from `seed`, batch norms and their statistics, too
   seed
@@ -11,7 +11,7 @@ Reads one JSON request on standard input:
              "momentum", "weight_prior", "sub_batches", "learning_rates": one a step, "keep": what of this run goes to the output}};
              each begins with the same weights
   output     safetensors file to write
-and answers with one line of JSON: {name: {"losses": [L of each step], "losses_multinomial_logistic": [L_mn]}}.
+and prints one JSON array with an answer for each: {name of run: {"losses": [L of each step], "losses_multinomial_logistic": [L_mn]}}.
 
 The output holds `pixels` (steps, images, height, width, channels) uint8, `labels` (steps, images), `initial/<tensor>` and, for each run,
 of what `keep` names: `<run>/confidences` of the first step's images when applied with the initial weights,
@@ -95,19 +95,18 @@ def run(network, options, pixels, labels):
     return losses, data_losses, tensors
 
 
-def main():
-    request = json.load(sys.stdin)
+def answer(request):
     network = make_network(request)
     pixels, labels = make_batches(request)
-    answer = {}
+    losses = {}
     tensors = {"pixels": pixels, "labels": labels} | {f"initial/{name}": value for name, value in network.state_dict().items()}
     for name, options in request["runs"].items():
-        losses, data_losses, results = run(network, options, pixels, labels)
-        answer[name] = {"losses": losses, "losses_multinomial_logistic": data_losses}
+        total, data, results = run(network, options, pixels, labels)
+        losses[name] = {"losses": total, "losses_multinomial_logistic": data}
         tensors |= {f"{name}/{key}": value for key, value in results.items()}
     save_file({key: value.detach().contiguous().clone() for key, value in tensors.items()}, request["output"])
-    print(json.dumps(answer))
+    return losses
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps([answer(request) for request in json.load(sys.stdin)]))
