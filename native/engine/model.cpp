@@ -203,7 +203,8 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
   const cpu::UpdateNorms norms = cpu::kernels().update_norms(plan.segments(), plan.gradients(), state.parameters.values().data(),
                                                              static_cast<float>(options.weight_prior), plan.segment_scratch());
   result.loss_multinomial_logistic = loss / static_cast<double>(images.count);
-  result.loss_regularization = options.weight_prior / 2 * norms.squared_weight_norm;
+  // The sum of squares may be infinite where the weights are not; without a prior it does not count.
+  result.loss_regularization = options.weight_prior > 0 ? options.weight_prior / 2 * norms.squared_weight_norm : 0;
   result.loss = result.loss_multinomial_logistic + result.loss_regularization;
   result.gradient_norm = std::sqrt(norms.squared_gradient_norm);
   result.top1_error = static_cast<double>(errors) / static_cast<double>(images.count);

@@ -21,6 +21,18 @@ std::vector<const Tensor*> inputs_of(const Graph::Node& node, const std::vector<
   return inputs;
 }
 
+/// The parameters as the layers read them: weights in the storage's format.
+Parameters stored(const Graph& graph, Parameters parameters, Storage storage) {
+  for (size_t t = 0; t < parameters.size(); ++t)
+    if (graph.tensors()[t].role == TensorRole::kWeight) round_values(parameters[t], storage);
+  return parameters;
+}
+
+/// Logits and confidences are never rounded.
+bool rounds_output(const Graph& graph, size_t node) {
+  return node + 1 < graph.nodes().size() && static_cast<int>(node) != graph.nodes().back().inputs.at(0);
+}
+
 void accumulate(const Values& addend, Values& sum) {
   for (size_t i = 0; i < sum.size(); ++i) sum[i] += addend.at(i);
 }
@@ -93,8 +105,9 @@ Parameters zeros(const Graph& graph) {
   return parameters;
 }
 
-Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, const SubBatch& sub_batch) {
+Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, const SubBatch& sub_batch, Storage storage) {
   const std::vector<Graph::Node>& nodes = graph.nodes();
+  const Parameters read = stored(graph, parameters, storage);
   Pass pass{std::vector<Tensor>(nodes.size()), std::vector<Tensor>(nodes.size())};
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Graph::Node& node = nodes[i];
@@ -103,7 +116,7 @@ Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, c
       pass.outputs[i] = input_forward(images, *input);
     } else if (const auto* norm = std::get_if<BatchNorm>(&node.kind)) {
       const BatchStatistics batch = batch_statistics(*x[0]);
-      pass.outputs[i] = batch_norm_forward(*x[0], batch, tensor(node, parameters, 0), tensor(node, parameters, 1), *norm);
+      pass.outputs[i] = batch_norm_forward(*x[0], batch, tensor(node, read, 0), tensor(node, read, 1), *norm);
       move_running_statistics(batch, x[0]->n * x[0]->h * x[0]->w, *norm, parameters.at(node.tensors.at(2)),
                               parameters.at(node.tensors.at(3)));
     } else if (const auto* dropout = std::get_if<Dropout>(&node.kind)) {
@@ -111,8 +124,9 @@ Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, c
       pass.masks[i] = dropout_mask(*x[0], *dropout, key);
       pass.outputs[i] = dropout_apply(*x[0], pass.masks[i]);
     } else {
-      pass.outputs[i] = std::visit(CommonForward{node, parameters, x}, node.kind);
+      pass.outputs[i] = std::visit(CommonForward{node, read, x}, node.kind);
     }
+    if (rounds_output(graph, i)) round_values(pass.outputs[i].values, storage);
   }
   return pass;
 }
@@ -120,34 +134,38 @@ Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, c
 const Tensor& logits(const Graph& graph, const Pass& pass) { return pass.outputs.at(graph.nodes().back().inputs.at(0)); }
 
 void backward(const Graph& graph, const Parameters& parameters, const Pass& pass, std::span<const int32_t> labels,
-              int64_t total_images, Parameters& gradients) {
+              int64_t total_images, Parameters& gradients, Storage storage) {
   const std::vector<Graph::Node>& nodes = graph.nodes();
+  const Parameters read = stored(graph, parameters, storage);
   std::vector<Tensor> output_gradients;
   for (const Tensor& output : pass.outputs) output_gradients.push_back(output.zeros());
   output_gradients.back() = softmax_backward(logits(graph, pass), labels, total_images);
   for (size_t i = nodes.size(); i-- > 0;) {
     const std::vector<const Tensor*> x = inputs_of(nodes[i], pass.outputs);
-    const Backward step{nodes[i], parameters, x, output_gradients[i], pass.masks[i], gradients};
+    round_values(output_gradients[i].values, storage);
+    const Backward step{nodes[i], read, x, output_gradients[i], pass.masks[i], gradients};
     const std::vector<Tensor> input_gradients = std::visit(step, nodes[i].kind);
     for (size_t j = 0; j < input_gradients.size(); ++j)
       accumulate(input_gradients[j].values, output_gradients.at(nodes[i].inputs[j]).values);
   }
 }
 
-Tensor apply(const Graph& graph, const Parameters& parameters, const Tensor& images) {
+Tensor apply(const Graph& graph, const Parameters& parameters, const Tensor& images, Storage storage) {
+  const Parameters read = stored(graph, parameters, storage);
   std::vector<Tensor> outputs;
   for (const Graph::Node& node : graph.nodes()) {
     const std::vector<const Tensor*> x = inputs_of(node, outputs);
     if (const auto* input = std::get_if<Input>(&node.kind)) {
       outputs.push_back(input_forward(images, *input));
     } else if (const auto* norm = std::get_if<BatchNorm>(&node.kind)) {
-      const BatchStatistics running{tensor(node, parameters, 2), tensor(node, parameters, 3)};
-      outputs.push_back(batch_norm_forward(*x[0], running, tensor(node, parameters, 0), tensor(node, parameters, 1), *norm));
+      const BatchStatistics running{tensor(node, read, 2), tensor(node, read, 3)};
+      outputs.push_back(batch_norm_forward(*x[0], running, tensor(node, read, 0), tensor(node, read, 1), *norm));
     } else if (std::holds_alternative<Dropout>(node.kind)) {
       outputs.push_back(*x[0]);
     } else {
-      outputs.push_back(std::visit(CommonForward{node, parameters, x}, node.kind));
+      outputs.push_back(std::visit(CommonForward{node, read, x}, node.kind));
     }
+    if (rounds_output(graph, outputs.size() - 1)) round_values(outputs.back().values, storage);
   }
   return outputs.back();
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "reference/storage.h"
 #include "reference/tensor.h"
 
 namespace dl::reference {
@@ -28,16 +29,17 @@ struct Pass {
 };
 
 /// Forward in training mode. Moves the running statistics among `parameters`. Images (N, C, H, W) with values in -127..128.
-Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, const SubBatch& sub_batch);
+Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, const SubBatch& sub_batch,
+             Storage storage = Storage::kFloat64);
 
 /// Logits of a pass: what the softmax layer reads.
 const Tensor& logits(const Graph& graph, const Pass& pass);
 
 /// Adds to `gradients` the gradient of the data term of these images, a mean over `total_images`.
 void backward(const Graph& graph, const Parameters& parameters, const Pass& pass, std::span<const int32_t> labels,
-              int64_t total_images, Parameters& gradients);
+              int64_t total_images, Parameters& gradients, Storage storage = Storage::kFloat64);
 
 /// Confidences (N, classes, 1, 1) in applying mode: running statistics, no dropout.
-Tensor apply(const Graph& graph, const Parameters& parameters, const Tensor& images);
+Tensor apply(const Graph& graph, const Parameters& parameters, const Tensor& images, Storage storage = Storage::kFloat64);
 
 }  // namespace dl::reference

@@ -37,11 +37,11 @@ TrainingResult train_step(const Graph& graph, TrainingState& state, const Tensor
   for (int64_t first = 0; first < total; first += options.batch_size) {
     const std::span<const int32_t> part = labels.subspan(first, options.batch_size);
     const SubBatch sub_batch{options.seed, options.step, first};
-    const Pass pass = forward(graph, state.values, slice(images, first, options.batch_size), sub_batch);
+    const Pass pass = forward(graph, state.values, slice(images, first, options.batch_size), sub_batch, options.storage);
     const Tensor& z = logits(graph, pass);
     result.loss_multinomial_logistic += negative_log_likelihood(z, part) / static_cast<double>(total);
     result.top1_error += static_cast<double>(count_errors(z, part)) / static_cast<double>(total);
-    backward(graph, state.values, pass, part, total, result.gradients);
+    backward(graph, state.values, pass, part, total, result.gradients, options.storage);
   }
   double squares = 0;
   for (size_t t = 0; t < graph.tensors().size(); ++t) {

@@ -20,6 +20,7 @@ struct TrainingOptions {
   double weight_prior = 0;
   uint64_t seed = 0;
   uint64_t step = 0;
+  Storage storage = Storage::kFloat64;
 };
 
 struct TrainingResult {

@@ -8,7 +8,7 @@ namespace dl::test {
 namespace {
 
 void check_all(const std::vector<EngineCase>& cases) {
-  for (size_t i = 0; i < cases.size(); ++i) check_against_reference(cases[i], 100 + i, Precision::kFloat32, kFloat32Bounds);
+  for (size_t i = 0; i < cases.size(); ++i) check_against_reference(cases[i], 100 + i);
 }
 
 TEST_CASE("convolution") { check_all(convolution_cases()); }

@@ -8,12 +8,11 @@ namespace {
 
 TEST_CASE("blocks of real networks") {
   const std::vector<EngineCase> cases = block_cases();
-  for (size_t i = 0; i < cases.size(); ++i) check_against_reference(cases[i], 200 + i, Precision::kFloat32, kFloat32Bounds);
+  for (size_t i = 0; i < cases.size(); ++i) check_against_reference(cases[i], 200 + i);
 }
 
 TEST_CASE("random networks") {
-  for (uint64_t seed = 1000; seed < 1150; ++seed)
-    check_against_reference(random_case(seed), seed, Precision::kFloat32, kFloat32Bounds);
+  for (uint64_t seed = 1000; seed < 1150; ++seed) check_against_reference(random_case(seed), seed);
 }
 
 }  // namespace

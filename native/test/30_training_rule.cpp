@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "test/comparison.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 
 namespace dl::test {

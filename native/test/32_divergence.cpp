@@ -5,7 +5,8 @@
 #include <cstring>
 #include <limits>
 
-#include "test/comparison.h"
+#include "test/batch.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
 
@@ -25,7 +26,7 @@ std::vector<Layer> small_network() {
 }
 
 TrainOptions options(double learning_rate, uint64_t step, int64_t multiplier = 1) {
-  return {{4, Precision::kFloat32, true}, multiplier, learning_rate, 0.9, 0.001, step};
+  return {{4, Precision::kFloat32, true}, multiplier, learning_rate, 0.9, 0, step};
 }
 
 TEST_CASE("a huge learning rate ends in a refused step that changes nothing") {

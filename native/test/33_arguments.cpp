@@ -5,7 +5,8 @@
 #include <cstring>
 #include <limits>
 
-#include "test/comparison.h"
+#include "test/batch.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
 

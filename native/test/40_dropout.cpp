@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "reference/layers.h"
-#include "test/comparison.h"
+#include "test/batch.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 
 namespace dl::test {

@@ -1,7 +1,8 @@
 // Stop, store, reload, go on: bit-equal to never having stopped.
 #include <doctest/doctest.h>
 
-#include "test/comparison.h"
+#include "test/batch.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "test/comparison.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
 

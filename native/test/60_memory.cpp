@@ -3,7 +3,8 @@
 #include <doctest/doctest.h>
 
 #include "cpu/device.h"
-#include "test/cases.h"
+#include "test/batch.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
 

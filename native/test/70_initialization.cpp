@@ -3,7 +3,8 @@
 
 #include <cmath>
 
-#include "test/comparison.h"
+#include "test/batch.h"
+#include "test/model_tensors.h"
 #include "test/network.h"
 
 namespace dl::test {

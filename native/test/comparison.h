@@ -19,12 +19,45 @@ struct EngineCase {
   int64_t batch_size_multiplier = 1;
 };
 
-/// How far the engine may be from the float64 reference. Tensors are compared as a whole: the norm of the difference over the
-/// norm of the reference, `largest` by the greatest absolute value, `euclidean` by the Euclidean norm.
+/// What one side makes of a case: confidences, one training step, confidences after it.
+struct Outcome {
+  reference::Values confidences_before;
+  double loss = 0;
+  double gradient_norm = 0;
+  double top1_error = 0;
+  reference::Parameters gradients;  // of trained tensors
+  reference::Parameters values;     // after the step
+  reference::Values confidences_after;
+};
+
+/// A case, the same weights and the same batch for everybody.
+class Experiment {
+ public:
+  Experiment(const EngineCase& test, uint64_t seed);
+
+  const Graph& graph() const { return model_.graph(); }
+  /// The engine trains with learning rate 1 and momentum 0: the momentum is then exactly minus the gradient. `confidences_after`
+  /// of the reference are those of the engine's weights.
+  Outcome engine(Precision precision);
+  /// Call it after engine().
+  Outcome reference(reference::Storage storage) const;
+
+ private:
+  EngineCase test_;
+  uint64_t seed_;
+  uint64_t step_;
+  Model model_;
+  Batch batch_;
+  reference::TrainingState before_;
+  reference::TrainingState after_;
+};
+
+/// How far the engine may be from the float64 reference. Tensors are compared as a whole: the greatest difference over the
+/// greatest value (`largest`), and the Euclidean norm of the difference over the Euclidean norm (`euclidean`).
 struct Bounds {
-  double loss = 0;        // absolute
-  double largest = 0;     // of gradients and statistics
-  double euclidean = 0;   // of gradients and statistics
+  double loss = 0;  // relative where the loss is above 1
+  double largest = 0;
+  double euclidean = 0;
   double confidence = 0;  // absolute
 };
 
@@ -32,25 +65,17 @@ struct Bounds {
 /// ten layers add up.
 constexpr Bounds kFloat32Bounds{2e-6, 2e-5, 2e-5, 5e-6};
 
-/// Replaces every tensor but the momentum by random values: the initial ones and zeros of biases and batch norms would hide
-/// errors. Weights have variance 2 / fan-in.
-void randomize(Model& model, Random& random);
+/// Compares one training step in float32, every gradient, every statistic, and the confidences before and after it.
+void check_against_reference(const EngineCase& test, uint64_t seed, const Bounds& bounds = kFloat32Bounds);
 
-/// The model's tensors in the order of its graph, in float64.
-reference::TrainingState reference_state(const Model& model);
-
-/// Trains one step with learning rate 1 and momentum 0, after which the momentum is exactly minus the gradient, and compares the
-/// result, every gradient and every statistic with the reference; before and after it, the confidences of applying.
-void check_against_reference(const EngineCase& test, uint64_t seed, Precision precision, const Bounds& bounds);
-
-/// Checks `actual` against `expected` within the bounds; `floor` is added to the norms that the differences are divided by.
+/// Checks `actual` against `expected`; `floor` is added to the norms that the differences are divided by.
 void check_close(const std::string& what, const reference::Values& actual, const reference::Values& expected,
                  const Bounds& bounds, double floor);
 
-/// The tensor of a snapshot by name and role.
-const NamedTensor& find(const std::vector<NamedTensor>& tensors, const std::string& name, TensorRole role);
-
-/// Whether two snapshots have the same tensors, bit by bit.
-bool bit_equal(const std::vector<NamedTensor>& a, const std::vector<NamedTensor>& b);
+/// Euclidean norm of a - b, and of a.
+double distance(const reference::Values& a, const reference::Values& b);
+double norm(const reference::Values& a);
+/// Greatest |a - b|.
+double greatest_difference(const reference::Values& a, const reference::Values& b);
 
 }  // namespace dl::test
