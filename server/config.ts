@@ -28,7 +28,7 @@ export interface Limits {
   readonly applyImages: number;
   /** Calls at a time on one connection. @default 16 */
   readonly streamsPerConnection: number;
-  /** Connections at a time from one address. @default 16 */
+  /** Connections at a time from one address. @default 32 */
   readonly connectionsPerPeer: number;
   /** Bytes of memory of all classifiers together; null means three quarters of the machine's. @default null */
   readonly memoryBytes: number | null;

@@ -105,7 +105,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
   {
     flags: '--max-connections-per-peer <count>',
     description: 'connections at a time from one address',
-    default: 16,
+    default: 32,
     parse: integer(1, 65_536),
   },
   {
