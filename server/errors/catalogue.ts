@@ -156,7 +156,7 @@ export const catalogue = {
   DEVICE_MEMORY_EXHAUSTED: entry(
     { number: 4104, status: status.RESOURCE_EXHAUSTED, required: ['largest_batch_size', 'bytes'] },
     (m) =>
-      `not enough memory: ${m.bytes} bytes are needed; ` +
+      `not enough memory: at least ${m.bytes} bytes are needed; ` +
       (m.largest_batch_size === '0'
         ? 'not even batch_size 1 fits, set a smaller image size or clear other classifiers'
         : `set batch_size to ${m.largest_batch_size} or less (and batch_size_multiplier higher), or clear other classifiers`),
