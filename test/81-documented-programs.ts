@@ -4,19 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
-import { startDaemon } from './support/daemon.js';
+import { type Daemon, startDaemon } from './support/daemon.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const run = promisify(execFile);
 
-/** The first block of code in this language that contains `mark`. */
-async function block(language: string, mark: string): Promise<string> {
-  const readme = await readFile(`${ROOT}README.md`, 'utf8');
-  const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].filter(([, name, text]) => name === language && text?.includes(mark));
+/** The first block of code of a document that is in this language and contains `mark`. */
+async function block(path: string, language: string, mark: string): Promise<string> {
+  const document = await readFile(ROOT + path, 'utf8');
+  const blocks = [...document.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)].filter(
+    ([, name, text]) => name === language && text?.includes(mark),
+  );
   const text = blocks[0]?.[2];
-  if (text === undefined) throw new Error(`the README has no ${language} block with ${mark}`);
+  if (text === undefined) throw new Error(`${path} has no ${language} block with ${mark}`);
   return text;
 }
 
@@ -26,7 +28,7 @@ function at(address: string, program: string): string {
   return program.replace('127.0.0.1:50051', address);
 }
 
-async function temporaryFolder(t: { teardown(undo: () => Promise<void>): void }, parent: string): Promise<string> {
+async function temporaryFolder(t: ExecutionContext, parent: string): Promise<string> {
   await mkdir(parent, { recursive: true });
   const folder = await mkdtemp(join(parent, 'readme-'));
   t.teardown(() => rm(folder, { recursive: true }));
@@ -50,33 +52,46 @@ async function drawImages(folder: string): Promise<void> {
   await sharp({ create: { width: 50, height: 50, channels: 3, background: '#d8e8ff' } }).toFile(join(folder, 'new.jpg'));
 }
 
-test('the first program of the README type-checks, trains, classifies a new image and stores the classifier', async (t) => {
-  const daemon = await startDaemon();
-  t.teardown(() => daemon.stop());
+/** Type-checks and runs a TypeScript program of a document beside a folder of images, and gives what it prints. */
+async function runProgram(t: ExecutionContext, path: string, daemon: Daemon): Promise<string> {
   // Within the package, so that the package finds itself by its name.
   const folder = await temporaryFolder(t, `${ROOT}.cache`);
   await drawImages(folder);
-  await writeFile(join(folder, 'first.ts'), at(daemon.address, await block('ts', 'dl-classifier/client')));
+  await writeFile(join(folder, 'first.ts'), at(daemon.address, await block(path, 'ts', 'dl-classifier/client')));
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['first.ts'] }));
-
   await t.notThrowsAsync(run(`${ROOT}node_modules/.bin/tsc`, ['-p', folder]));
   const { stdout } = await run(process.execPath, ['--import', import.meta.resolve('tsx'), 'first.ts'], { cwd: folder });
-  t.regex(stdout, /^step 1: loss \d+\.\d{3}\nstep 2: loss \d+\.\d{3}\n/);
-  t.regex(stdout, /className: '(night|day)'/);
+  return stdout;
+}
+
+test('the first program of the README type-checks, trains, classifies a new image and stores the classifier', async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  const output = await runProgram(t, 'README.md', daemon);
+  t.regex(output, /^step 1: loss \d+\.\d{3}\nstep 2: loss \d+\.\d{3}\n/);
+  t.regex(output, /className: '(night|day)'/);
   await t.notThrowsAsync(readFile(join(daemon.models, 'my-first-classifier.safetensors')));
+});
+
+test('the training script for those who come from HALCON type-checks, trains, evaluates and keeps the best', async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  const output = await runProgram(t, 'docs/coming-from-halcon.md', daemon);
+  t.is(output.match(/^epoch \d+ top-1 error [01](\.\d+)?$/gm)?.length, 4);
+  await t.notThrowsAsync(readFile(join(daemon.models, 'best.safetensors')));
 });
 
 test('the Python program of the README learns with stubs made by the command that it gives', async (t) => {
   const daemon = await startDaemon();
   t.teardown(() => daemon.stop());
   const folder = await temporaryFolder(t, tmpdir());
-  const command = (await block('sh', 'grpc_tools.protoc'))
+  const command = (await block('README.md', 'sh', 'grpc_tools.protoc'))
     .trim()
     .replace(/^python /, '"$PYTHON" ')
     .replaceAll('_out=.', '_out="$FOLDER"');
   const python = `${ROOT}.venv/bin/python`;
   await run('/bin/sh', ['-c', command], { cwd: ROOT, env: { ...process.env, PYTHON: python, FOLDER: folder } });
-  await writeFile(join(folder, 'first.py'), at(daemon.address, await block('python', 'TrainBatch')));
+  await writeFile(join(folder, 'first.py'), at(daemon.address, await block('README.md', 'python', 'TrainBatch')));
 
   const { stdout } = await run(python, ['first.py'], { cwd: folder });
   const steps = stdout
