@@ -58,8 +58,8 @@ export async function reflectedServices(address: string): Promise<string[]> {
 
 function connect(definition: PackageDefinition, service: string, address: string): Client {
   const namespace: unknown = loadPackageDefinition(definition);
-  const constructor = service.split('.').reduce((value, name) => (value as Record<string, unknown>)[name], namespace);
-  return new (constructor as new (address: string, creds: unknown) => Client)(address, credentials.createInsecure());
+  const clientClass = service.split('.').reduce((value, name) => (value as Record<string, unknown>)[name], namespace);
+  return new (clientClass as new (address: string, creds: unknown) => Client)(address, credentials.createInsecure());
 }
 
 function methodOf(definition: PackageDefinition, service: string, method: string): MethodDefinition {
