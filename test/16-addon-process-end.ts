@@ -21,14 +21,14 @@ test('a process stays alive while close is awaited', async (t) => {
 });
 
 for (const name of ['exit_in_mid_job', 'exit_in_mid_close', 'exit_with_models_closing']) {
-  test(`process.exit: ${name}`, async (t) => {
-    t.like(await ending(name), { exitCode: 3, signal: null, stderr: '' });
+  test(`process.exit stops the engine threads first: ${name}`, async (t) => {
+    t.like(await ending(name), { exitCode: 3, signal: null, stdout: '0 threads\n', stderr: '' });
   });
 }
 
 test('an uncaught exception in mid-job ends the process as it always does', async (t) => {
   const end = await ending('exception_in_mid_job');
-  t.like(end, { exitCode: 1, signal: null });
+  t.like(end, { exitCode: 1, signal: null, stdout: '0 threads\n' });
   t.regex(end.stderr, /Error: mine/);
 });
 

@@ -1,5 +1,7 @@
 #include "addon/engine_thread.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <iterator>
 #include <string>
@@ -12,7 +14,6 @@ namespace dl::addon {
 
 std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, int compute_threads, size_t queue_length) {
   const std::shared_ptr<EngineThread> self(new EngineThread(compute_threads, queue_length));
-  self->env_ = env;
   // The finalizer's copy keeps the object until the last notice has been delivered, whatever JavaScript has dropped by then.
   auto keep = std::make_unique<std::shared_ptr<EngineThread>>(self);
   self->notice_ = Notice::New(
@@ -26,10 +27,21 @@ std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, int compute_thr
     self->notice_.Release();
     throw;
   }
+  self->running_ = env.GetInstanceData<Running>();
+  self->running_->insert(self.get());
   // Hooks run last in, first out: this one joins the thread before the environment closes the thread-safe function.
   napi_add_env_cleanup_hook(env, on_teardown, self.get());
   // A lease: the users of the thread share it, and the last one to go ends the thread.
   return std::shared_ptr<EngineThread>(self.get(), [self](EngineThread* thread) { thread->end(); });
+}
+
+void EngineThread::stop_all_at_exit(Napi::Env env) {
+  env.SetInstanceData(new Running);
+  const auto on_exit = Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+    for (EngineThread* thread : *info.Env().GetInstanceData<Running>()) thread->stop();
+  });
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), on_exit});
 }
 
 EngineThread::~EngineThread() {
@@ -39,6 +51,7 @@ EngineThread::~EngineThread() {
 // ---- engine thread
 
 void EngineThread::run() noexcept {
+  pthread_setname_np(pthread_self(), "dl_engine");
   cpu::set_threads(compute_threads_);
   {
     ModelTable models;
@@ -164,8 +177,8 @@ void EngineThread::end() {
 }
 
 void EngineThread::ended(Napi::Env env) {
-  thread_.join();  // its last act was the notice that led here
-  phase_ = Phase::kEnded;
+  stop();  // the thread's last act was the notice that led here
+  running_->erase(this);
   napi_remove_env_cleanup_hook(env, on_teardown, this);
   notice_.Release();
   for (const Napi::Promise::Deferred& closer : std::exchange(closers_, {})) closer.Resolve(env.Undefined());
@@ -179,17 +192,22 @@ void EngineThread::unretain(Napi::Env env) {
   if (--awaited_ == 0) notice_.Unref(env);
 }
 
-void EngineThread::on_teardown(void* data) noexcept {
-  auto* self = static_cast<EngineThread*>(data);
+void EngineThread::stop() {
   std::deque<std::unique_ptr<Job>> dropped;
   {
-    const std::lock_guard lock(self->mutex_);
-    self->ending_ = true;
-    dropped.swap(self->queue_);
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    dropped.swap(queue_);
   }
-  self->wake_.notify_one();
-  self->thread_.join();  // waits for the running job: a step cannot be cut
-  self->phase_ = Phase::kEnded;
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();  // waits for the running job: a step cannot be cut
+  phase_ = Phase::kEnded;
+}
+
+void EngineThread::on_teardown(void* data) noexcept {
+  auto* self = static_cast<EngineThread*>(data);
+  self->stop();
+  self->running_->erase(self);
   self->notice_.Release();
 }
 

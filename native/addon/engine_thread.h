@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -21,6 +22,10 @@ class EngineThread {
   /// Starts the thread, which computes with `compute_threads` threads; `queue_length` jobs may wait beside the one that runs.
   /// When the last copy of the returned pointer is gone, the thread ends by itself.
   static std::shared_ptr<EngineThread> start(Napi::Env env, int compute_threads, size_t queue_length);
+
+  /// Once an environment, when the addon is loaded: a process that ends by process.exit() or by an uncaught exception runs no
+  /// clean-up hooks, but C++'s static destructors, so that the threads have to be stopped before, at the event `exit`.
+  static void stop_all_at_exit(Napi::Env env);
 
   ~EngineThread();
   EngineThread(const EngineThread&) = delete;
@@ -60,7 +65,10 @@ class EngineThread {
   void ended(Napi::Env env);
   void retain(Napi::Env env);
   void unretain(Napi::Env env);
+  void stop();
   static void on_teardown(void* self) noexcept;
+  /// The environment's threads that have not ended.
+  using Running = std::set<EngineThread*>;
 
   const int compute_threads_;
   const size_t queue_length_;
@@ -70,7 +78,7 @@ class EngineThread {
   std::deque<std::unique_ptr<Job>> queue_;  // under mutex_
   bool ending_ = false;                     // under mutex_
 
-  napi_env env_ = nullptr;
+  Running* running_ = nullptr;
   std::thread thread_;
   Notice notice_;
   Phase phase_ = Phase::kOpen;

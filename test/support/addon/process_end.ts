@@ -1,8 +1,30 @@
 /** A process that ends in one of the ways in which a process ends; its name is the first argument. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { engineBinding } from '../../../native/index.js';
 import { busy, makeEngine, makeModel, makeSlowModel } from '../engine.js';
 import { SMALL_INPUT, smallGraph } from '../graphs.js';
+
+/** The threads of engines, and those that compute for them, that run after the addon has seen the process exit. */
+function printThreadsAtExit(): void {
+  process.on('exit', () => {
+    const sleeper = new Int32Array(new SharedArrayBuffer(4));
+    let threads = engineThreads();
+    // Those that compute end a moment after the engine's thread.
+    for (let i = 0; i < 1000 && threads > 0; i++, threads = engineThreads()) Atomics.wait(sleeper, 0, 0, 10);
+    console.log(`${threads} threads`);
+  });
+}
+
+function engineThreads(): number {
+  return readdirSync('/proc/self/task').filter((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, 'utf8') === 'dl_engine\n';
+    } catch {
+      return false; // ended since the folder was read
+    }
+  }).length;
+}
 
 const ENDINGS: Record<string, () => Promise<void> | void> = {
   /** Engine, model and buffer are left open; nothing runs. */
@@ -37,6 +59,7 @@ const ENDINGS: Record<string, () => Promise<void> | void> = {
   async exit_in_mid_job() {
     const model = makeSlowModel(makeEngine());
     for (let i = 0; i < 3; i++) void busy(model);
+    printThreadsAtExit();
     await setImmediate();
     process.exit(3);
   },
@@ -44,6 +67,7 @@ const ENDINGS: Record<string, () => Promise<void> | void> = {
   async exception_in_mid_job() {
     const model = makeSlowModel(makeEngine());
     for (let i = 0; i < 3; i++) void busy(model);
+    printThreadsAtExit();
     await setImmediate();
     throw new Error('mine');
   },
@@ -53,6 +77,7 @@ const ENDINGS: Record<string, () => Promise<void> | void> = {
     const engine = makeEngine();
     void busy(makeSlowModel(engine)).catch(() => undefined);
     void engine.close();
+    printThreadsAtExit();
     process.exit(3);
   },
 
@@ -63,6 +88,7 @@ const ENDINGS: Record<string, () => Promise<void> | void> = {
     void busy(model).catch(() => undefined);
     void model.close();
     void makeModel(engine).close();
+    printThreadsAtExit();
     process.exit(3);
   },
 
