@@ -4,7 +4,7 @@ export { ApplyResult } from './classifier/apply_result.js';
 export { Classifier } from './classifier/classifier.js';
 export type { ClassifierDescription, ClassifierList, ServerInfo, StoredFile } from './classifier/descriptions.js';
 export { Handle } from './classifier/handle.js';
-export type { Precision, ReadableParameters, WritableParameters } from './classifier/parameters.js';
+export type { ParameterSet, Precision, ReadableParameters, WritableParameters } from './classifier/parameters.js';
 export type { TrainResultValues } from './classifier/train_result.js';
 export { TrainResult } from './classifier/train_result.js';
 export { DlClassifierClient, type ReadClassifierOptions } from './client.js';

@@ -12,7 +12,7 @@ import { ApplyResult } from './apply_result.js';
 import { type ClassifierDescription, type StoredFile, withNumbers } from './descriptions.js';
 import { getParams } from './get_params.js';
 import { Handle } from './handle.js';
-import type { ReadableParameters, WritableParameters } from './parameters.js';
+import type { ParameterSet, ReadableParameters, WritableParameters } from './parameters.js';
 import { receiveSerialized } from './serialized.js';
 import { setParams } from './set_params.js';
 import type { TrainResult } from './train_result.js';
@@ -31,8 +31,8 @@ export class Classifier extends Handle {
    * @example await classifier.setParam({ classes: ['good', 'bad'], batch_size: 32 });
    */
   setParam<Name extends keyof WritableParameters>(name: Name, value: WritableParameters[Name], options?: CallOptions): Promise<string[]>;
-  setParam(parameters: Partial<WritableParameters>, options?: CallOptions): Promise<string[]>;
-  setParam(parameters: string | Partial<WritableParameters>, valueOrOptions?: unknown, options: CallOptions = {}): Promise<string[]> {
+  setParam(parameters: ParameterSet, options?: CallOptions): Promise<string[]>;
+  setParam(parameters: string | ParameterSet, valueOrOptions?: unknown, options: CallOptions = {}): Promise<string[]> {
     if (typeof parameters === 'string') return setParams(this.connection, this.handle, { [parameters]: valueOrOptions }, options);
     return setParams(this.connection, this.handle, parameters, (valueOrOptions as CallOptions | undefined) ?? {});
   }

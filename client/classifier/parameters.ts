@@ -53,6 +53,9 @@ export interface WritableParameters extends Omit<ReadableParameters, ReadOnlyPar
   readonly runtime_init: 'immediately';
 }
 
+/** Parameters to set; one that is undefined is left out. */
+export type ParameterSet = { readonly [Name in keyof WritableParameters]?: WritableParameters[Name] | undefined };
+
 /** How a value travels: `integer` as int64, `real` as double; `list` has several values, all else exactly one. */
 export interface ParameterKind {
   readonly value: 'integer' | 'real' | 'string' | 'boolean' | 'map';

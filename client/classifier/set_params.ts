@@ -1,14 +1,14 @@
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
-import { PARAMETER_KINDS, type WritableParameters } from './parameters.js';
+import { PARAMETER_KINDS, type ParameterSet } from './parameters.js';
 import { encodeValue } from './values.js';
 
 /** Sets parameters, all or none. Resolves with the names of the layers that were initialised anew. */
 export async function setParams(
   connection: Connection,
   classifier: string,
-  parameters: Partial<WritableParameters>,
+  parameters: ParameterSet,
   options: CallOptions,
 ): Promise<string[]> {
   const params = Object.entries(parameters)

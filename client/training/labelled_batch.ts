@@ -1,9 +1,9 @@
-import type { WritableParameters } from '../classifier/parameters.js';
+import type { ParameterSet } from '../classifier/parameters.js';
 import type { Images } from '../images/image.js';
 import type { Label } from './step_call.js';
 
 /** Parameters that may change between two batches of a stream. */
-export type StepParameters = Partial<Pick<WritableParameters, 'learning_rate' | 'momentum' | 'weight_prior'>>;
+export type StepParameters = Pick<ParameterSet, 'learning_rate' | 'momentum' | 'weight_prior'>;
 
 /** One batch of a stream of batches. */
 export interface LabelledBatch {
