@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
 import type { Refusal } from '../server/errors/refusal.js';
@@ -119,15 +120,23 @@ test('another width or height is refused with the index of the image', async (t)
   t.deepEqual(byHeight.metadata, { image: '1', got: '7', wanted: '6' });
 });
 
-test('an image of a billion pixels is refused by its header', async (t) => {
-  // A PNG whose header promises 30,000 x 40,000 pixels; no pixel follows.
+/** A PNG whose header promises so many pixels; none of them follows. */
+async function promise(width: number, height: number): Promise<Uint8Array> {
   const file = Buffer.from(await pixels(rgb, 3).png().toBuffer());
-  file.writeUInt32BE(30_000, 16);
-  file.writeUInt32BE(40_000, 20);
-  const { crc32 } = await import('node:zlib');
+  file.writeUInt32BE(width, 16);
+  file.writeUInt32BE(height, 20);
+  // The checksum of the header, which is type and content of the first chunk.
   file.writeUInt32BE(crc32(file.subarray(12, 29)), 29);
-  const refusal = await refusalOf(t, [file], COLOUR);
-  t.true(['WRONG_IMAGE_WIDTH', 'IMAGE_UNDECODABLE'].includes(refusal.reason));
+  return file;
+}
+
+test('an image of very many pixels is refused by its header', async (t) => {
+  const large = await refusalOf(t, [await promise(16_000, 16_000)], COLOUR);
+  t.is(large.reason, 'WRONG_IMAGE_WIDTH');
+  t.is(large.metadata.got, '16000');
+  const larger = await refusalOf(t, [await promise(30_000, 40_000)], COLOUR);
+  t.is(larger.reason, 'IMAGE_UNDECODABLE');
+  t.regex(larger.metadata.problem ?? '', /pixel limit/);
 });
 
 const noise = () =>
