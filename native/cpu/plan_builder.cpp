@@ -23,6 +23,11 @@ Layout PlanBuilder::layout(const ImageShape& shape) const {
   return {options_.batch_size, shape.channels, shape.height, shape.width, vector ? Order::kNhwc : order_};
 }
 
+bool PlanBuilder::gives_logits(int node_index) const {
+  const auto& consumers = node(node_index).consumers;
+  return consumers.size() == 1 && std::holds_alternative<Softmax>(node(consumers[0]).kind);
+}
+
 void PlanBuilder::begin(int operation, bool backward) {
   operation_ = operation;
   now_ = backward ? backward_time(operation) : operation;

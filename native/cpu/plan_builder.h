@@ -43,6 +43,9 @@ class PlanBuilder {
   /// How the activation of a node lies in memory.
   Layout layout(const ImageShape& shape) const;
 
+  /// Whether softmax, and nothing else, reads the node's output.
+  bool gives_logits(int node_index) const;
+
   /// Begins the planning of an operation's forward or backward half.
   void begin(int operation, bool backward);
   int now() const { return now_; }

@@ -1,14 +1,6 @@
 #include "cpu/operations/linear_shape.h"
 
 namespace dl::cpu {
-namespace {
-
-bool gives_logits(const PlanBuilder& builder, const Graph::Node& node) {
-  return node.consumers.size() == 1 && std::holds_alternative<Softmax>(builder.node(node.consumers[0]).kind);
-}
-
-}  // namespace
-
 LinearShape linear_shape(const PlanBuilder& builder, int node_index, const Layout& in, DataType in_type) {
   const Graph::Node& node = builder.node(node_index);
   LinearShape shape{.in = in,
@@ -18,7 +10,7 @@ LinearShape linear_shape(const PlanBuilder& builder, int node_index, const Layou
                     .padding = {},
                     .bias = false,
                     .in_type = in_type,
-                    .out_type = gives_logits(builder, node) ? DataType::kFloat32 : builder.type(),
+                    .out_type = builder.gives_logits(node_index) ? DataType::kFloat32 : builder.type(),
                     .gradient_type = builder.type()};
   if (const auto* convolution = std::get_if<Convolution>(&node.kind)) {
     const int64_t groups = convolution->groups;

@@ -1,50 +1,33 @@
 #include <limits>
 
-#include "cpu/gradient_sum.h"
-#include "cpu/operations/operations.h"
+#include "cpu/operations/unary_operation.h"
 
 namespace dl::cpu {
 namespace {
 
 /// y = min(max(x, 0), max), where it does not follow a batch norm.
 template <class T>
-class ReluOperation final : public Operation {
+class ReluOperation final : public UnaryOperation<T> {
  public:
-  ReluOperation(PlanBuilder& builder, const FusedOperation& operation)
-      : node_(operation.node), input_(builder.node(node_).inputs[0]) {
-    upper_ = static_cast<float>(std::get<Relu>(builder.node(node_).kind).max.value_or(std::numeric_limits<double>::infinity()));
-    const Value x = builder.read_value(input_);
-    size_ = x.layout.size();
-    x_ = x.buffer;
-    y_ = builder.create_value(node_, x.layout, x.type).buffer;
+  ReluOperation(PlanBuilder& builder, const FusedOperation& operation) : UnaryOperation<T>(builder, operation) {
+    upper_ =
+        static_cast<float>(std::get<Relu>(builder.node(this->node()).kind).max.value_or(std::numeric_limits<double>::infinity()));
+    y_ = builder.create_value(this->node(), this->in().layout, this->in().type).buffer;
     builder.keep_for_backward(y_);
   }
 
-  void plan_backward(PlanBuilder& builder) override {
-    if (!builder.wants_gradient(input_)) return;
-    gradient_.plan(builder, node_);
-    dx_ = builder.create_gradient(input_);
-  }
-
-  void bind(const Arena& arena) override { arena_ = arena; }
-
-  void forward(SubBatch& /*batch*/) override {
-    kernels().typed<T>().relu_forward(size_, arena_.at<T>(x_), upper_, arena_.at<T>(y_));
-  }
-
-  void backward(SubBatch& /*batch*/) override {
-    if (dx_ < 0) return;
-    kernels().typed<T>().relu_backward(size_, gradient_.compute(arena_), arena_.at<T>(y_), upper_, arena_.at<T>(dx_));
-  }
+  void forward(SubBatch& /*batch*/) override { kernels().typed<T>().relu_forward(size(), this->x(), upper_, y()); }
 
  private:
-  int node_;
-  int input_;
+  void propagate(const SubBatch& /*batch*/, const T* dy, T* dx) const override {
+    kernels().typed<T>().relu_backward(size(), dy, y(), upper_, dx);
+  }
+
+  int64_t size() const { return this->in().layout.size(); }
+  T* y() const { return this->arena().template at<T>(y_); }
+
   float upper_;
-  int64_t size_;
-  BufferId x_ = -1, y_ = -1, dx_ = -1;
-  GradientSum<T> gradient_;
-  Arena arena_;
+  BufferId y_ = -1;
 };
 
 }  // namespace
