@@ -96,6 +96,13 @@ std::vector<EngineCase> block_cases() {
     network.join(Add{}, {first, third});
     add("a layer that two sums and a ReLU read", network.then(Relu{}).classify(3), {3, 6, 6});
   }
+  {
+    Network network(3);
+    const std::string shortcut = network.then(convolution(16)).last();
+    const std::string normal = network.then(BatchNorm{}).last();
+    network.join(Add{}, {normal, shortcut}).then(Relu{0.4965});
+    add("a sum and a ReLU with a bound that bfloat16 rounds down", network.classify_flat(3), {3, 7, 6});
+  }
   return cases;
 }
 
