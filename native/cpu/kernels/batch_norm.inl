@@ -15,6 +15,14 @@ struct Bounds {
   return activation.present ? Bounds{0, activation.upper} : Bounds{-kInfinity, kInfinity};
 }
 
+/// The value as an activation of type T holds it: what a clipped output compares equal to.
+template <class T>
+[[gnu::always_inline]] inline float as_stored(float value) {
+  T stored;
+  store(stored, value);
+  return load(stored);
+}
+
 template <class T>
 void statistics(const T* x, const Layout& layout, double* partial, double* mean, double* variance) {
   const int64_t block = layout.block(), channels = layout.padded_channels();
@@ -103,7 +111,8 @@ void normalization_forward(const NormalizationForward<T>& job) {
 template <class T, bool kTwo, bool kResidual>
 void normalization_reduce_as(const NormalizationReduce<T>& job) {
   const Layout& layout = job.layout;
-  const Bounds bound = bounds(job.activation);
+  Bounds bound = bounds(job.activation);
+  if constexpr (kResidual) bound.upper = as_stored<T>(bound.upper);
   const int64_t block = layout.block(), channels = layout.padded_channels();
   for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t channel) {
     for_each_tile(block, [&](int64_t tile, auto width) {
