@@ -15,6 +15,7 @@ test('the README tells every parameter, error and network of the registries, and
   const readme = documents().find(({ path }) => path === 'README.md')?.text ?? '';
   for (const name of [...parameters.map((p) => p.name), ...networks.map((n) => n.name)]) t.true(readme.includes(`\n| \`${name}\` |`), name);
   for (const reason of Object.keys(catalogue)) t.true(readme.includes(`| \`${reason}\` |`), reason);
+  t.true(/\n\| resnet18 224x224 batch 16 float32 [^\n]*\*\*\d+\.\d\d\*\*/.test(readme), 'no result of the benchmark');
   for (const section of Object.keys(sections)) t.true(readme.includes(`<!-- generated: ${section} -->`), section);
 });
 
