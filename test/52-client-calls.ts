@@ -228,6 +228,13 @@ test('a server that is not there is a ConnectionError that names the address', a
   t.regex(error?.message ?? '', /127\.0\.0\.1:1/);
 });
 
+test('a client that was closed says so', async (t) => {
+  const client = await DlClassifierClient.connect(t.context.daemon.address);
+  client.close();
+  const error = await t.throwsAsync(client.getServerInfo(), { instanceOf: ConnectionError, message: /was closed here/ });
+  t.false(error?.retryable);
+});
+
 test('the library gives out classes that instanceof knows', async (t) => {
   await using classifier = await readSmall(t.context.client);
   t.true(classifier instanceof Classifier);

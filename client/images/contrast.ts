@@ -7,6 +7,6 @@ export function normalizeContrast(pixels: Uint8Array): void {
     if (value > maximum) maximum = value;
   }
   if (maximum <= minimum) return;
-  const scale = 255 / (maximum - minimum);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = Math.round(((pixels[i] as number) - minimum) * scale);
+  const range = maximum - minimum;
+  for (let i = 0; i < pixels.length; i++) pixels[i] = Math.round((((pixels[i] as number) - minimum) * 255) / range);
 }

@@ -16,7 +16,7 @@ export interface Preprocessing {
 
 /**
  * Decodes an image file into the size that a classifier takes: resized without keeping the aspect (bilinear, over the whole area that
- * a pixel stands for), grey repeated to RGB or RGB made grey, alpha dropped, 16 bits cut to the upper 8. The `g - 127` of the network's
+ * a pixel stands for), grey repeated to RGB or RGB made grey, alpha dropped, 16 bits brought to 8. The `g - 127` of the network's
  * range is the server's work.
  *
  * @param file path or bytes

@@ -3,8 +3,9 @@ import type { ImageOptions } from '../images/payload.js';
 import { type CallOptions, untilAborted } from '../transport/call_options.js';
 import { clearTrainResults } from './clear_results.js';
 import type { LabelledBatch } from './labelled_batch.js';
+import { withRetries } from './retry.js';
 import { StepPipeline } from './step_pipeline.js';
-import type { StepTarget } from './train_batch.js';
+import { DEFAULT_RETRIES, type StepTarget } from './train_batch.js';
 
 export interface TrainBatchesOptions extends CallOptions, ImageOptions {
   /**
@@ -40,10 +41,10 @@ export async function* trainBatches(
   options: TrainBatchesOptions,
   firstStep: () => Promise<number>,
 ): AsyncGenerator<TrainResult, void, undefined> {
-  const { window = DEFAULT_WINDOW, signal } = options;
+  const { window = DEFAULT_WINDOW, retries = DEFAULT_RETRIES, signal } = options;
   if (!Number.isInteger(window) || window < 1) throw new RangeError(`window is ${window}: give an integer >= 1`);
   signal?.throwIfAborted();
-  const pipeline = new StepPipeline(target, options, options.expectedStep ?? (await firstStep()));
+  const pipeline = new StepPipeline(target, options, options.expectedStep ?? (await withRetries(retries, signal, firstStep)));
   const source = iterate(batches);
   const retired: TrainResult[] = [];
   let next: Promise<IteratorResult<LabelledBatch, unknown>> | null = null;

@@ -28,6 +28,8 @@ export interface UploadCall<Response> {
 
 type Callback<Response> = (error: ServiceError | null, response?: Response) => void;
 
+const UNAVAILABLE = { reason: null, number: null, status: status.UNAVAILABLE, metadata: {} } as const;
+
 const encodedAlready = (message: Buffer): Buffer => message;
 
 /** The one HTTP/2 connection of a client. Its calls reject with this library's errors, or with the reason of their AbortSignal. */
@@ -35,6 +37,7 @@ export class Connection {
   readonly #client: GrpcClient;
   readonly #timeoutMs: number;
   readonly #transferTimeoutMs: number;
+  #closed = false;
 
   constructor(
     readonly address: string,
@@ -55,18 +58,23 @@ export class Connection {
     } catch (cause) {
       if (signal?.aborted) throw signal.reason;
       const message = `nothing answers at ${this.address} within ${timeoutMs} ms; is dl-classifierd running there, and is TLS set as it is?`;
-      const details = { reason: null, number: null, status: status.UNAVAILABLE, retryable: true, metadata: {}, cause };
-      throw new ConnectionError(message, details);
+      throw new ConnectionError(message, { ...UNAVAILABLE, retryable: true, cause });
     }
   }
 
   close(): void {
+    this.#closed = true;
     this.#client.close();
   }
 
   /** A request, a response. `transfer` says that it may take long. */
-  unary<Request, Response>(method: Method<Request, Response>, request: Request, options: CallOptions, transfer = false): Promise<Response> {
-    return this.#call<Response, ClientUnaryCall>(options, (callback) =>
+  async unary<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: CallOptions,
+    transfer = false,
+  ): Promise<Response> {
+    return await this.#call<Response, ClientUnaryCall>(options, (callback) =>
       this.#client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
@@ -100,7 +108,7 @@ export class Connection {
     request: Request,
     options: CallOptions,
   ): AsyncGenerator<Response, void, undefined> {
-    options.signal?.throwIfAborted();
+    this.#expectUsable(options);
     const call: ClientReadableStream<Response> = this.#client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
@@ -126,7 +134,7 @@ export class Connection {
     options: CallOptions,
     start: (callback: Callback<Response>) => Call,
   ): { call: Call; response: Promise<Response> } {
-    options.signal?.throwIfAborted();
+    this.#expectUsable(options);
     let settle: Callback<Response> = () => {};
     const response = new Promise<Response>((resolve, reject) => {
       settle = (error, value) => {
@@ -138,6 +146,11 @@ export class Connection {
     const call = start((error, value) => settle(error, value));
     const stopWaiting = onAbort(options.signal, () => call.cancel());
     return { call, response };
+  }
+
+  #expectUsable({ signal }: CallOptions): void {
+    signal?.throwIfAborted();
+    if (this.#closed) throw new ConnectionError(`the connection to ${this.address} was closed here`, { ...UNAVAILABLE, retryable: false });
   }
 
   #grpcOptions({ timeoutMs }: CallOptions, transfer: boolean): GrpcCallOptions {
