@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import type { Logger } from './log.js';
 import { openModelFolder } from './model_folder.js';
 import { createServerState, type ServerState } from './state.js';
+import { removeLeftovers } from './store/durable_write.js';
 import { createGrpcServer } from './transport/grpc_server.js';
 import { Health } from './transport/health.js';
 import { isLocal, listen } from './transport/listen.js';
@@ -33,6 +34,7 @@ export interface Daemon {
  */
 export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
   const modelFolder = await openModelFolder(config.models);
+  await tidy(modelFolder, log);
   const binding = engineBinding();
   const engine = new binding.Engine({ threads: config.threads, queueLength: ENGINE_QUEUE_LENGTH });
   const state = createServerState({ binding, engine, modelFolder, limits: config.limits, log });
@@ -41,6 +43,16 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   } catch (error) {
     await state.close();
     throw error;
+  }
+}
+
+/** A folder that cannot be tidied can still be served from. */
+async function tidy(modelFolder: string, log: Logger): Promise<void> {
+  try {
+    const files = await removeLeftovers(modelFolder);
+    if (files > 0) log.info({ files }, 'removed what was left of writes that a kill had ended');
+  } catch (error) {
+    log.warn({ err: error }, 'what is left of writes that a kill ended could not be removed');
   }
 }
 

@@ -8,7 +8,7 @@ import { compact } from '../server/networks/compact.js';
 import { resnet18 } from '../server/networks/resnet18.js';
 import { defaultSettings } from '../server/parameters/settings.js';
 import { serializeClassifier } from '../server/store/classifier_file.js';
-import { writeDurably } from '../server/store/durable_write.js';
+import { removeLeftovers, writeDurably } from '../server/store/durable_write.js';
 import { fileNamesToRead, fileNameToWrite } from '../server/store/file_name.js';
 import { ModelFolder } from '../server/store/model_folder.js';
 import { readPretrainedWeights } from '../server/store/pretrained_weights.js';
@@ -107,10 +107,20 @@ test('a write that fails leaves the old file', async (t) => {
   t.deepEqual(await readdir(path), ['a.safetensors']);
 });
 
+test('what a killed daemon left is removed after a day, and nothing else', async (t) => {
+  const { path } = t.context;
+  const [old, young] = ['.00112233445566aa.partial', '.00112233445566bb.partial'];
+  for (const name of [old, young, '.mine.partial', 'a.safetensors']) await writeFile(join(path, name), 'x');
+  const yesterday = Date.now() / 1000 - 25 * 60 * 60;
+  for (const name of [old, '.mine.partial', 'a.safetensors']) await utimes(join(path, name), yesterday, yesterday);
+  t.is(await removeLeftovers(path), 1);
+  t.deepEqual((await readdir(path)).sort(), [young, '.mine.partial', 'a.safetensors'].sort());
+});
+
 test('the file and the folder are synced before the write counts', (t) => {
   const { path } = t.context;
   const program = `
-    import { writeDurably } from ${JSON.stringify(new URL('../server/store/durable_write.ts', import.meta.url).href)};
+    import { removeLeftovers, writeDurably } from ${JSON.stringify(new URL('../server/store/durable_write.ts', import.meta.url).href)};
     import { open } from 'node:fs/promises';
     const prototype = Object.getPrototypeOf(await open('/dev/null'));
     for (const name of ['writeFile', 'sync']) {

@@ -202,6 +202,8 @@ export class Classifier {
       return await task();
     } catch (error) {
       if (isEngineError(error) && error.reason === 'INTERNAL') this.#fail(error.message);
+      // Cleared while a look at it was under way, which waits for nobody.
+      if (this.#state === 'cleared') this.expectUsable();
       throw await engineRefusal(error, (bytes) => this.device.memory.refusal(this.model, planOptions(settings), bytes));
     }
   }

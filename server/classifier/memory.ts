@@ -1,9 +1,9 @@
 import type { MemoryPlan, Model, PlanOptions } from '../../native/binding.js';
 import { refuse } from '../errors/refusal.js';
 
-/** Bytes that a classifier needs to train or to apply, whichever is more. */
+/** Bytes that a classifier holds that is trained and applied in turns, as it is where training is watched. */
 export function neededBytes({ parameterBytes, trainingBytes, inferenceBytes }: MemoryPlan): number {
-  return parameterBytes + Math.max(trainingBytes, inferenceBytes);
+  return parameterBytes + trainingBytes + inferenceBytes;
 }
 
 /** What the classifiers of a device may hold together. */

@@ -9,17 +9,19 @@ import type { CallContext } from './context.js';
 /** DescribeClassifier: layers, shapes, number of parameters and memory. */
 export async function describeClassifier(request: DescribeClassifierRequest, { server }: CallContext): Promise<DescribeClassifierResponse> {
   const classifier = server.handles.get('classifier', request.classifier);
+  // At once, as the classifier may be changed or cleared while the memory is computed.
+  const { layers, state, view } = classifier;
   const { parameterBytes, trainingBytes, inferenceBytes } = await classifier.planMemory();
   return {
-    type: classifier.network.name,
-    layers: classifier.layers.map(toLayer),
-    parameterCount: BigInt(classifier.view.parameterCount),
+    type: view.network.name,
+    layers: layers.map(toLayer),
+    parameterCount: BigInt(view.parameterCount),
     memory: {
       parametersBytes: BigInt(parameterBytes),
       trainingBytes: BigInt(trainingBytes),
       inferenceBytes: BigInt(inferenceBytes),
     },
-    state: classifier.state,
+    state,
   };
 }
 

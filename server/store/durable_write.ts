@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+
+const LEFTOVER_ENDING = '.partial';
+const LEFTOVER_NAME = /^\.[0-9a-f]{16}\.partial$/;
+
+/** A younger one may be another daemon's that is writing now. Milliseconds. */
+const LEFTOVER_AGE = 24 * 60 * 60 * 1000;
 
 /**
  * Writes a file so that at every moment either the old one or the whole new one is there, across a loss of power, too: a temporary file in
@@ -9,7 +15,7 @@ import { dirname, join } from 'node:path';
 export async function writeDurably(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const folder = dirname(path);
   // Hidden, so that nobody takes it for a classifier if the process dies now.
-  const temporary = join(folder, `.${randomBytes(8).toString('hex')}.partial`);
+  const temporary = join(folder, `.${randomBytes(8).toString('hex')}${LEFTOVER_ENDING}`);
   try {
     const file = await open(temporary, 'wx', 0o644);
     try {
@@ -33,4 +39,21 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * Removes what daemons left in the folder that were killed while they wrote.
+ *
+ * @returns how many files
+ */
+export async function removeLeftovers(folder: string): Promise<number> {
+  let removed = 0;
+  for (const name of (await readdir(folder)).filter((candidate) => LEFTOVER_NAME.test(candidate))) {
+    const path = join(folder, name);
+    const found = await stat(path);
+    if (Date.now() - found.mtimeMs <= LEFTOVER_AGE) continue;
+    await rm(path, { force: true });
+    removed++;
+  }
+  return removed;
 }
