@@ -1,0 +1,106 @@
+import { PixelFormat } from '../../../generated/dlclassifier/v1/image.js';
+import { call, upload } from '../calls.js';
+import { noiseBatch } from '../classifier.js';
+import { applyMessages, train } from '../wire.js';
+import { batchWith, blue, encodedBatch, floatBatch, png, trainWithHeader } from './bad_batches.js';
+import type { Case } from './case.js';
+
+export const imageCases: readonly Case[] = [
+  {
+    what: 'images too wide',
+    reason: 'WRONG_IMAGE_WIDTH',
+    metadata: { image: '0', got: '17', wanted: '16' },
+    act: ({ client, classifier }) => train(client, classifier, batchWith({ width: 17 })),
+  },
+  {
+    what: 'images too low',
+    reason: 'WRONG_IMAGE_HEIGHT',
+    metadata: { image: '0', got: '15', wanted: '16' },
+    act: ({ client, classifier }) => train(client, classifier, batchWith({ height: 15 })),
+  },
+  {
+    what: 'images of one channel',
+    reason: 'WRONG_IMAGE_CHANNELS',
+    metadata: { image: '0', got: '1', wanted: '3' },
+    act: ({ client, classifier }) => train(client, classifier, batchWith({ channels: 1 })),
+  },
+  {
+    what: 'images to be classified that are too wide',
+    reason: 'WRONG_IMAGE_WIDTH',
+    metadata: { image: '0', got: '17', wanted: '16' },
+    act: ({ client, classifier }) => upload(client, 'applyClassifier', applyMessages(classifier, batchWith({ width: 17 }))),
+  },
+  {
+    what: 'a file whose image is too wide',
+    reason: 'WRONG_IMAGE_WIDTH',
+    metadata: { image: '2', got: '20', wanted: '16' },
+    act: async ({ client, classifier }) => train(client, classifier, await encodedBatch(blue(), blue(), png(20, 16, '#f00'), blue())),
+  },
+  {
+    what: 'a file whose image is too high',
+    reason: 'WRONG_IMAGE_HEIGHT',
+    metadata: { image: '0', got: '20', wanted: '16' },
+    act: async ({ client, classifier }) =>
+      upload(client, 'applyClassifier', applyMessages(classifier, await encodedBatch(png(16, 20, '#f00')))),
+  },
+  {
+    what: 'a file with a transparent image',
+    reason: 'WRONG_IMAGE_CHANNELS',
+    metadata: { image: '3', got: '4', wanted: '3' },
+    act: async ({ client, classifier }) => train(client, classifier, await encodedBatch(blue(), blue(), blue(), png(16, 16, '#ff000080'))),
+  },
+  {
+    what: 'a file that is no image',
+    reason: 'IMAGE_UNDECODABLE',
+    metadata: { image: '1', problem: /./ },
+    act: async ({ client, classifier }) => train(client, classifier, await encodedBatch(blue(), Buffer.from('no image'), blue(), blue())),
+  },
+  {
+    what: 'NaN in a float image',
+    reason: 'IMAGE_VALUE_OUT_OF_RANGE',
+    metadata: { image: '2', value: /nan/i },
+    act: ({ client, classifier }) => train(client, classifier, floatBatch(Number.NaN, 2)),
+  },
+  {
+    what: 'infinity in a float image',
+    reason: 'IMAGE_VALUE_OUT_OF_RANGE',
+    metadata: { image: '0', value: /^-inf/i },
+    act: ({ client, classifier }) => upload(client, 'applyClassifier', applyMessages(classifier, floatBatch(Number.NEGATIVE_INFINITY, 0))),
+  },
+  {
+    what: 'a value above the range of float images',
+    reason: 'IMAGE_VALUE_OUT_OF_RANGE',
+    metadata: { image: '3', value: /^128\.5/ },
+    act: ({ client, classifier }) => train(client, classifier, floatBatch(128.5, 3)),
+  },
+  {
+    what: 'no format',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images.format', problem: /./ },
+    act: ({ client, classifier }) => train(client, classifier, batchWith({ format: PixelFormat.PIXEL_FORMAT_UNSPECIFIED })),
+  },
+  {
+    what: 'no description of the images',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images', problem: /left out/ },
+    act: (s) => trainWithHeader(s, { images: undefined }),
+  },
+  {
+    what: 'nothing to classify',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images.image_count', problem: /at least 1/ },
+    act: ({ client, classifier }) => {
+      const images = { ...noiseBatch().images, imageCount: 0 };
+      return upload(client, 'applyClassifier', applyMessages(classifier, { images, pixels: new Uint8Array() }));
+    },
+  },
+  {
+    what: 'an image of a result that it does not have',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'image', got: '4', wanted: 'an index from 0 to 3' },
+    act: async ({ client, classifier }) => {
+      const { result } = await upload(client, 'applyClassifier', applyMessages(classifier, noiseBatch()));
+      return call(client, 'getResult', { result, index: { $case: 'image', value: 4 }, names: [] });
+    },
+  },
+];

@@ -1,0 +1,122 @@
+import { call } from '../calls.js';
+import { getParams, named, setParams } from '../wire.js';
+import type { Case } from './case.js';
+
+export const parameterCases: readonly Case[] = [
+  {
+    what: 'a parameter that there is not',
+    reason: 'UNKNOWN_PARAMETER',
+    metadata: { name: 'learning_rat', problem: /no such parameter; those to set are classes, / },
+    act: ({ client, classifier }) => setParams(client, classifier, named('momentum', 0.5), named('learning_rat', 0.1)),
+  },
+  {
+    what: 'a parameter that can only be read',
+    reason: 'UNKNOWN_PARAMETER',
+    metadata: { name: 'step', problem: /can be read, but not set/ },
+    act: ({ client, classifier }) => setParams(client, classifier, named('momentum', 0.5), named('step', 0n)),
+  },
+  {
+    what: 'a parameter that can only be set',
+    reason: 'UNKNOWN_PARAMETER',
+    metadata: { name: 'runtime_init', problem: /can be set, but not read/ },
+    act: ({ client, classifier }) => getParams(client, classifier, 'momentum', 'runtime_init'),
+  },
+  {
+    what: 'a train result that there is not',
+    reason: 'UNKNOWN_PARAMETER',
+    metadata: { name: 'accuracy', problem: /there are loss, / },
+    act: ({ client, trainResult }) => call(client, 'getTrainResult', { trainResult, names: ['loss', 'accuracy'] }),
+  },
+  {
+    what: 'a value of the wrong type',
+    reason: 'WRONG_TYPE',
+    metadata: { name: 'batch_size', got: 'a real number', wanted: 'an integer' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('momentum', 0.5), named('batch_size', 4)),
+  },
+  {
+    what: 'a value that is left out',
+    reason: 'WRONG_TYPE',
+    metadata: { name: 'batch_size', got: 'a value that is left out', wanted: 'a value' },
+    act: ({ client, classifier }) => setParams(client, classifier, { name: 'batch_size', values: [{ value: undefined }] }),
+  },
+  {
+    what: 'a value out of its range, after others that are allowed',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'momentum', got: '1', wanted: 'a number in [0, 1)' },
+    act: ({ client, classifier }) =>
+      setParams(client, classifier, named('classes', 'x', 'y'), named('image_dimensions', 20n, 20n, 1n), named('momentum', 1)),
+  },
+  {
+    what: 'a precision of a GPU',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'precision', got: 'tf32', wanted: /^float32( or bfloat16)?$/ },
+    act: ({ client, classifier }) => setParams(client, classifier, named('precision', 'tf32')),
+  },
+  {
+    what: 'another device than there is',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'gpu', got: '1', wanted: '0' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('gpu', 1n)),
+  },
+  {
+    what: 'too few values',
+    reason: 'WRONG_VALUE_COUNT',
+    metadata: { name: 'image_dimensions', got: '2', wanted: '3' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('image_dimensions', 32n, 32n)),
+  },
+  {
+    what: 'no sub-batch',
+    reason: 'INVALID_BATCH_SIZE_MULTIPLIER',
+    metadata: { got: '0' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('batch_size_multiplier', 0n)),
+  },
+  {
+    what: 'a class twice',
+    reason: 'DUPLICATE_CLASSES',
+    metadata: { class: 'a', first_index: '0', second_index: '2' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('classes', 'a', 'b', 'a')),
+  },
+  {
+    what: 'an image too narrow for the network',
+    reason: 'IMAGE_SIZE_TOO_SMALL',
+    metadata: { name: 'image_width', got: '14', minimum: '15' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('image_width', 14n)),
+  },
+  {
+    what: 'an image too low for the network',
+    reason: 'IMAGE_SIZE_TOO_SMALL',
+    metadata: { name: 'image_height', got: '3', minimum: '15' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('image_dimensions', 32n, 3n, 3n)),
+  },
+  {
+    what: 'two channels',
+    reason: 'UNSUPPORTED_CHANNELS',
+    metadata: { got: '2' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('image_num_channels', 2n)),
+  },
+  {
+    what: 'from one channel back to three',
+    reason: 'CHANNELS_NOT_EXTENDABLE',
+    metadata: {},
+    prepare: ({ client, classifier }) => setParams(client, classifier, named('image_num_channels', 1n)),
+    act: ({ client, classifier }) => setParams(client, classifier, named('image_num_channels', 3n)),
+  },
+  {
+    what: 'a parameter twice in one call',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'params', problem: /momentum is named twice/ },
+    act: ({ client, classifier }) => setParams(client, classifier, named('momentum', 0.5), named('momentum', 0.6)),
+  },
+  {
+    what: 'a batch size that does not fit into the memory, together with other classes',
+    reason: 'DEVICE_MEMORY_EXHAUSTED',
+    metadata: { largest_batch_size: /^[1-9]\d*$/, bytes: /^\d+$/ },
+    act: ({ client, classifier }) => setParams(client, classifier, named('classes', 'x', 'y'), named('batch_size', 1_000_000_000n)),
+  },
+  {
+    what: 'a GPU',
+    reason: 'NO_GPU',
+    metadata: { problem: /CPU only/, remedy: /leave runtime at 'cpu'/ },
+    act: ({ client, classifier }) => setParams(client, classifier, named('runtime', 'gpu')),
+  },
+];
