@@ -1,0 +1,75 @@
+/**
+ * Measures beside a named peer, in the same run on the same machine.
+ *
+ *   npm run bench -- step [--json FILE] [--cases PATTERN] [--quick]   a training step beside PyTorch
+ *   npm run bench -- table FILE                                       a result as the README's table
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { describeMachine } from './machine.js';
+import { type BenchResult, markdown, type Row } from './result.js';
+import { type StepCase, selectCases } from './step/case.js';
+import { type Comparison, compare, type Effort, type Measurement } from './step/compare.js';
+
+const FULL: Effort = { rounds: 9, turnSeconds: 2 };
+const QUICK: Effort = { rounds: 3, turnSeconds: 0.5 };
+
+const program = new Command('npm run bench --').description('measures beside a named peer, in the same run on the same machine');
+
+program
+  .command('step')
+  .description('images/s and peak memory of a training step beside PyTorch')
+  .option('--json <file>', 'write the rows and the machine to a file')
+  .option('--cases <pattern>', 'only cases whose names contain these words, for instance "resnet18 bfloat16, compact 64x64"', '')
+  .option('--quick', 'short turns: to see that it works', false)
+  .action(async ({ json, cases, quick }: { json?: string; cases: string; quick: boolean }) => {
+    const rows: Row[] = [];
+    const machine = describeMachine();
+    const command = ['npm run bench -- step', ...(cases ? [`--cases "${cases}"`] : []), ...(quick ? ['--quick'] : [])].join(' ');
+    for (const stepCase of selectCases(cases)) {
+      console.error(stepCase.name);
+      const comparison = await compare(stepCase, quick ? QUICK : FULL, console.error);
+      rows.push(...rowsOf(stepCase, comparison));
+      const result: BenchResult = { machine, command, rows };
+      // After each case: what was measured is not lost where a later one fails.
+      if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+      const { ours, peer, ratio } = comparison;
+      console.error(`  ours ${summary(ours)}; PyTorch ${summary(peer)}: ${ratio.toFixed(2)} x`);
+    }
+    console.log(markdown({ machine, command, rows }));
+  });
+
+program
+  .command('table')
+  .argument('<file>', 'what --json wrote')
+  .description('a result as the table of the README')
+  .action((file: string) => console.log(markdown(JSON.parse(readFileSync(file, 'utf8')) as BenchResult)));
+
+function summary({ imagesPerSecond, phases: { forward, backward, update } }: Measurement): string {
+  const milliseconds = [forward, backward, update].map((value) => value.toFixed(0)).join(' + ');
+  return `${imagesPerSecond.toFixed(1)} images/s (forward + backward + update ${milliseconds} ms)`;
+}
+
+function rowsOf({ name }: StepCase, { ours, peer, ratio, peerVariant }: Comparison): Row[] {
+  const [ourMebibytes, peerMebibytes] = [ours.peakBytes / 2 ** 20, peer.peakBytes / 2 ** 20];
+  return [
+    {
+      case: name,
+      ours: ours.imagesPerSecond,
+      peer: peer.imagesPerSecond,
+      ratio,
+      unit: 'images/s',
+      details: { peerVariant, turns: { ours: ours.turns, peer: peer.turns }, phaseMilliseconds: { ours: ours.phases, peer: peer.phases } },
+    },
+    {
+      case: name,
+      ours: ourMebibytes,
+      peer: peerMebibytes,
+      ratio: ourMebibytes / peerMebibytes,
+      unit: 'MiB',
+      details: { beforeTheNetwork: { ours: ours.startBytes / 2 ** 20, peer: peer.startBytes / 2 ** 20 } },
+    },
+  ];
+}
+
+await program.parseAsync();

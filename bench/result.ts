@@ -1,0 +1,46 @@
+import type { Machine } from './machine.js';
+
+/** What `--json` writes and bench/results/ keeps. */
+export interface BenchResult {
+  readonly machine: Machine;
+  /** What was run. */
+  readonly command: string;
+  readonly rows: readonly Row[];
+}
+
+/** One line of a table: the same quantity of both sides, and ours / peer. */
+export interface Row {
+  readonly case: string;
+  readonly ours: number;
+  readonly peer: number;
+  readonly ratio: number;
+  readonly unit: 'images/s' | 'MiB';
+  /** More of the same measurement, for whoever asks why. */
+  readonly details?: unknown;
+}
+
+/** The rows as Markdown, one line a case, speed and memory side by side. */
+export function markdown({ machine, command, rows }: BenchResult): string {
+  const memory = new Map(rows.filter(({ unit }) => unit === 'MiB').map((row) => [row.case, row]));
+  const lines = rows
+    .filter(({ unit }) => unit === 'images/s')
+    .map(({ case: name, ours, peer, ratio }) => {
+      const bytes = memory.get(name);
+      const peak = bytes === undefined ? ['', ''] : [bytes.ours.toFixed(0), bytes.peer.toFixed(0)];
+      return `| ${[name, digits(ours), digits(peer), `**${ratio.toFixed(2)}**`, ...peak].join(' | ')} |`;
+    });
+  return [
+    '| training step | ours, images/s | PyTorch, images/s | ratio | ours, peak MiB | PyTorch, peak MiB |',
+    '| --- | ---: | ---: | ---: | ---: | ---: |',
+    ...lines,
+    '',
+    `${machine.processor}, ${machine.cores} cores (${machine.instructions}), ${machine.memoryGibibytes} GiB; ${machine.system}; ` +
+      `${machine.libraries.join(', ')}; ${machine.peer}; commit ${machine.commit}, ${machine.date}: \`${command}\``,
+    '',
+  ].join('\n');
+}
+
+/** Three significant digits, as many as such a measurement has. */
+function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
