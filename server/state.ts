@@ -74,15 +74,19 @@ export class ServerState {
   /**
    * Gives a new classifier a handle.
    *
-   * @throws Refusal SERVER_BUSY where too many are open; what `make` throws
+   * @param signal of a caller who may leave; nobody could clear what only that caller would have learned of
+   * @throws Refusal SERVER_BUSY where too many are open; what `make` throws; the signal's reason
    */
-  async openClassifier(make: () => Promise<Classifier>): Promise<string> {
+  async openClassifier(make: () => Promise<Classifier>, signal: AbortSignal): Promise<string> {
     if (this.handles.open('classifier').length + this.#arriving >= this.limits.classifiers) {
       throw refuse('SERVER_BUSY', { limit: 'classifiers' });
     }
     this.#arriving++;
     try {
-      return this.handles.add('classifier', await make());
+      const classifier = await make();
+      if (signal.aborted) await classifier.close();
+      signal.throwIfAborted();
+      return this.handles.add('classifier', classifier);
     } finally {
       this.#arriving--;
     }

@@ -120,6 +120,8 @@ export class Classifier {
       const change = await this.#compute(next, () => reconfigure(this.model, this.network, this.seed, this.#settings, next));
       try {
         if (initializeRuntime || next.batchSize !== this.#settings.batchSize) await this.#expectFit(next);
+        // Another batch size may be set before the next step, so that one image must fit, not yet the whole batch.
+        else if (change !== null) await this.#expectFit({ ...next, batchSize: 1 });
         if (initializeRuntime) await this.#compute(next, () => this.model.prepare(planOptions(next)));
       } catch (error) {
         await this.#undo(change?.undo);

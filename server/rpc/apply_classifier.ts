@@ -17,6 +17,8 @@ export async function applyClassifier(
     const { description, pixels } = await finish(classifier.settings, signal);
     const result = await classifier.apply(description, pixels, signal);
     server.handles.touch(handle);
+    // Nobody could clear a result that only a caller who has left would have learned of.
+    signal.throwIfAborted();
     return { result: server.handles.add('apply_result', result), imageCount: result.imageCount };
   } finally {
     sink.close();

@@ -23,7 +23,7 @@ export async function deserializeClassifier(
     const classifier = await server.openClassifier(async () => {
       const record = await deserialize(upload.bytes, FILE_NAME, server.engine.info.precisions);
       return server.classifiers.stored(record, (problem) => refuse('FILE_DAMAGED', { file_name: FILE_NAME, problem }));
-    });
+    }, signal);
     return { classifier };
   } finally {
     upload.sink.close();

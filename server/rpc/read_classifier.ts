@@ -10,8 +10,8 @@ import { pretrainedRefusal, readPretrainedWeights } from '../store/pretrained_we
 import type { CallContext } from './context.js';
 
 /** ReadClassifier: a network, or a classifier that was stored. */
-export async function readClassifier(request: ReadClassifierRequest, { server }: CallContext): Promise<ReadClassifierResponse> {
-  return { classifier: await server.openClassifier(() => read(request, server)) };
+export async function readClassifier(request: ReadClassifierRequest, { server, signal }: CallContext): Promise<ReadClassifierResponse> {
+  return { classifier: await server.openClassifier(() => read(request, server), signal) };
 }
 
 async function read({ fileName, pretrained, seed }: ReadClassifierRequest, server: ServerState): Promise<Classifier> {

@@ -3,7 +3,7 @@ import type { StoredTensor } from './classifier_record.js';
 import { SafetensorsProblem, type TensorRange } from './safetensors.js';
 
 /** Values that are looked at before other calls get their turn: some milliseconds. */
-const SLICE_VALUES = 2 * 1024 * 1024;
+const SLICE_VALUES = 512 * 1024;
 
 /**
  * The tensors of a file as float32.

@@ -114,6 +114,21 @@ export const parameterCases: readonly Case[] = [
     act: ({ client, classifier }) => setParams(client, classifier, named('classes', 'x', 'y'), named('batch_size', 1_000_000_000n)),
   },
   {
+    what: 'images of which not even one fits into the memory, together with one channel',
+    reason: 'DEVICE_MEMORY_EXHAUSTED',
+    metadata: { largest_batch_size: '0', bytes: /^\d+$/ },
+    act: ({ client, classifier }) => setParams(client, classifier, named('image_dimensions', 32_768n, 32_768n, 1n)),
+  },
+  {
+    what: 'so many classes that the weights do not fit into the memory',
+    reason: 'DEVICE_MEMORY_EXHAUSTED',
+    metadata: { largest_batch_size: '0', bytes: /^\d+$/ },
+    act: ({ client, classifier }) => {
+      const classes = Array.from({ length: 100_000 }, (_, index) => index.toString(36));
+      return setParams(client, classifier, named('classes', ...classes));
+    },
+  },
+  {
     what: 'a GPU',
     reason: 'NO_GPU',
     metadata: { problem: /CPU only/, remedy: /leave runtime at 'cpu'/ },
