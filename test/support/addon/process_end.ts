@@ -29,9 +29,10 @@ function engineThreads(): number {
 const ENDINGS: Record<string, () => Promise<void> | void> = {
   /** Engine, model and buffer are left open; nothing runs. */
   async idle() {
-    const model = makeModel(makeEngine());
+    const engine = makeEngine();
+    const model = makeModel(engine);
     await model.snapshot();
-    new (engineBinding().StagingBuffer)(1024);
+    Object.assign(globalThis, { open: [engine, model, new (engineBinding().StagingBuffer)(1024)] }); // or they would be garbage
     console.log('idle');
   },
 
