@@ -1,7 +1,8 @@
 import anyTest, { type TestFn } from 'ava';
 import type { Engine, EngineReason, Model, StagingBuffer } from '../native/index.js';
 import { engineBinding } from '../native/index.js';
-import { Classifier, type CommittedBatch } from '../server/classifier/classifier.js';
+import type { CommittedBatch } from '../server/classifier/admission.js';
+import { Classifier } from '../server/classifier/classifier.js';
 import { MemoryBudget } from '../server/classifier/memory.js';
 import { inputSize, networkGraph } from '../server/classifier/plan.js';
 import type { Reason } from '../server/errors/catalogue.js';

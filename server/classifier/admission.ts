@@ -1,4 +1,4 @@
-import type { PixelFormat } from '../../native/binding.js';
+import type { ImageBatch, PixelFormat } from '../../native/binding.js';
 import { refuse } from '../errors/refusal.js';
 import type { Settings } from '../parameters/settings.js';
 import { type LabelReference, resolveLabels } from './labels.js';
@@ -19,6 +19,15 @@ export interface BatchDescription {
   readonly labels: readonly LabelReference[];
   /** Steps that the caller believes to be applied; null where it does not say. */
   readonly expectedStep: bigint | null;
+}
+
+/** A batch whose bytes have all come. */
+export interface CommittedBatch extends BatchDescription {
+  readonly pixels: ImageBatch;
+  /** From the first message of the call to its commit. */
+  readonly uploadSeconds: number;
+  /** performance.now() of the commit. */
+  readonly committed: number;
 }
 
 /**

@@ -6,7 +6,7 @@ import type { ParameterView } from '../parameters/definition.js';
 import { type Assignment, draftSettings } from '../parameters/registry.js';
 import type { Settings } from '../parameters/settings.js';
 import type { ClassifierRecord } from '../store/classifier_record.js';
-import { type BatchDescription, checkBatch, checkImages, expectClasses, type ImagesDescription } from './admission.js';
+import { type CommittedBatch, checkBatch, checkImages, expectClasses, type ImagesDescription } from './admission.js';
 import type { ApplyResult } from './apply_result.js';
 import { engineRefusal } from './engine_refusal.js';
 import type { MemoryBudget } from './memory.js';
@@ -23,15 +23,6 @@ export interface ClassifierDevice {
   /** Precisions that it computes in. */
   readonly precisions: readonly string[];
   readonly memory: MemoryBudget;
-}
-
-/** A batch whose bytes have all come. */
-export interface CommittedBatch extends BatchDescription {
-  readonly pixels: ImageBatch;
-  /** From the first message of the call to its commit. */
-  readonly uploadSeconds: number;
-  /** performance.now() of the commit. */
-  readonly committed: number;
 }
 
 /** The answer to a training call, as it is remembered under its `request_id`. */

@@ -74,6 +74,13 @@ export const trainingCases: readonly Case[] = [
     },
   },
   {
+    what: 'a batch that does not fit into the memory',
+    reason: 'DEVICE_MEMORY_EXHAUSTED',
+    metadata: { largest_batch_size: /^[123]$/, bytes: /^\d+$/ },
+    prepare: ({ client, classifier }) => setParams(client, classifier, named('image_dimensions', 256n, 256n, 3n)),
+    act: ({ client, classifier }) => train(client, classifier, noiseBatch({ size: 256 })),
+  },
+  {
     what: 'a batch for another step',
     reason: 'STEP_MISMATCH',
     metadata: { got: '0', wanted: '1' },
