@@ -16,6 +16,7 @@ import {
 } from '../client/index.js';
 import { readSmall, testWithDaemon } from './support/client.js';
 import { noiseImages } from './support/noise.js';
+import { CERTIFICATE, PRIVATE_KEY, startTlsProxy } from './support/tls_proxy.js';
 
 const test = testWithDaemon();
 const LABELS = ['good', 'bad', 0, 1];
@@ -226,6 +227,27 @@ test('a server that is not there is a ConnectionError that names the address', a
   const error = await t.throwsAsync(DlClassifierClient.connect('127.0.0.1:1', { connectTimeoutMs: 500 }), { instanceOf: ConnectionError });
   t.true(error?.retryable);
   t.regex(error?.message ?? '', /127\.0\.0\.1:1/);
+});
+
+test('TLS: a server whose certificate is trusted is reached, another is not', async (t) => {
+  await using proxy = await startTlsProxy(t.context.daemon.address);
+  const trusted = { rootCertificates: CERTIFICATE, serverName: 'classifier.test' };
+  {
+    await using client = await DlClassifierClient.connect(proxy.address, { tls: trusted });
+    await using classifier = await readSmall(client);
+    t.is((await classifier.trainBatch(noiseImages(4, [16, 16, 1]), LABELS)).step, 1);
+  }
+  for (const tls of [true, { rootCertificates: CERTIFICATE }, false]) {
+    await t.throwsAsync(DlClassifierClient.connect(proxy.address, { tls, connectTimeoutMs: 500 }), { instanceOf: ConnectionError });
+  }
+});
+
+test('TLS: a server that asks for a certificate gets one', async (t) => {
+  await using proxy = await startTlsProxy(t.context.daemon.address, true);
+  const tls = { rootCertificates: CERTIFICATE, serverName: 'classifier.test' };
+  const own = { certificateChain: CERTIFICATE, privateKey: PRIVATE_KEY };
+  await using client = await DlClassifierClient.connect(proxy.address, { tls: { ...tls, ...own } });
+  t.is((await client.getServerInfo()).version, '0.1.0');
 });
 
 test('a client that was closed says so', async (t) => {
