@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Classifier,
+  DlClassifierClient,
   HandleClearedError,
   InvalidLabelError,
   type LabelledBatch,
@@ -8,6 +9,7 @@ import {
   type TrainResult,
 } from '../client/index.js';
 import { readSmall, testWithDaemon } from './support/client.js';
+import { startDaemon } from './support/daemon.js';
 import { noiseImages } from './support/noise.js';
 
 const test = testWithDaemon();
@@ -232,6 +234,18 @@ test('somebody else who trains the same classifier ends the stream, and no step 
     Array.from({ length: theirs - 1 }, (_, index) => index + 1),
   );
   t.is(await classifier.getParam('step'), theirs);
+});
+
+test('a server that has room for few uploads at a time gets them one after the other', async (t) => {
+  // Two batches of 4 images of 16 x 16 fit, a third does not.
+  const daemon = await startDaemon(['--max-upload-bytes-total', '2500', '--max-upload-bytes', '2500']);
+  t.teardown(() => daemon.stop());
+  await using client = await DlClassifierClient.connect(daemon.address);
+  await using classifier = await readSmall(client);
+  const batches = Array.from({ length: 10 }, (_, index) => batch(index));
+  const results = await collect(classifier.trainBatches(batches, { window: 6 }));
+  t.is(results.length, 10);
+  t.is(await classifier.getParam('step'), 10);
 });
 
 test('a stream of nothing makes no step', async (t) => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setParams } from '../classifier/set_params.js';
 import { TrainResult } from '../classifier/train_result.js';
+import { ServerBusyError } from '../errors/refusals.js';
 import { type ImageOptions, imagePayload } from '../images/payload.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { LabelledBatch } from './labelled_batch.js';
@@ -23,6 +24,7 @@ export class StepPipeline {
   readonly #name = randomUUID();
   #last: Promise<unknown> = Promise.resolve();
   #nextStep: number;
+  #crowded = false;
 
   constructor(
     private readonly target: StepTarget,
@@ -72,9 +74,17 @@ export class StepPipeline {
       if (batch.parameters !== undefined) await setParams(connection, classifier, batch.parameters, { signal });
     });
     ourTurn.catch(() => {});
-    const response = await withRetries(retries, stop, () =>
-      sendStep(connection, step, { signal, timeoutMs, signalBeforeCommit: stop, beforeCommit: () => ourTurn }),
-    );
+    const send = () => sendStep(connection, step, { signal, timeoutMs, signalBeforeCommit: stop, beforeCommit: () => ourTurn });
+    let repeated = false;
+    const response = await withRetries(retries, stop, async () => {
+      // A server without room gets one upload at a time from here on, or later batches would keep the room from the one whose turn it is.
+      if (repeated || this.#crowded) await ourTurn;
+      repeated = true;
+      return await send().catch((error: unknown) => {
+        if (error instanceof ServerBusyError) this.#crowded = true;
+        throw error;
+      });
+    });
     return new TrainResult(connection, response);
   }
 }
