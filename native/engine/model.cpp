@@ -21,6 +21,9 @@ constexpr float kHighestPixel = 128.0f;
 /// infinity unseen.
 constexpr double kLargestUpdate = 1e30;
 
+/// Values of one layer's output for a whole batch. No machine holds more, and below it no sum of sizes overflows.
+constexpr int64_t kLargestActivation = int64_t{1} << 44;
+
 [[noreturn]] void refuse(const std::string& argument, const std::string& problem) {
   throw Error(Reason::kInvalidArgument, argument + ": " + problem, {{"argument", argument}});
 }
@@ -36,6 +39,16 @@ void check(const TrainOptions& options) {
   require(options.momentum >= 0 && options.momentum < 1, "momentum", "lies in 0..1, 1 excluded", options.momentum);
   require(options.weight_prior >= 0 && std::isfinite(options.weight_prior), "weight_prior", "is at least 0 and finite",
           options.weight_prior);
+}
+
+void check(const PlanOptions& options, const Graph& graph) {
+  if (options.batch_size < 1) refuse("batch_size", "is at least 1, got " + std::to_string(options.batch_size));
+  for (const Graph::Node& node : graph.nodes()) {
+    if (options.batch_size <= kLargestActivation / node.shape.size()) continue;
+    const std::string bytes = std::to_string(kLargestActivation * static_cast<int64_t>(sizeof(float)));
+    throw Error(Reason::kOutOfMemory, "the output of '" + node.name + "' alone wants more than " + bytes + " bytes",
+                {{"bytes", bytes}});
+  }
 }
 
 class Stopwatch {
@@ -82,7 +95,7 @@ struct Model::State {
 
   /// The plan of these options, with memory. Replaces the one of other options.
   cpu::Plan& plan(std::unique_ptr<cpu::Plan>& place, const PlanOptions& options, bool training) {
-    if (options.batch_size < 1) refuse("batch_size", "is at least 1, got " + std::to_string(options.batch_size));
+    dl::check(options, graph);
     if (!place || !(place->options() == options)) {
       place.reset();  // before the new one takes its memory
       place = std::make_unique<cpu::Plan>(graph, layout, options, training);
@@ -97,10 +110,12 @@ struct Model::State {
   }
 
   void check(const ImageBatch& images) const {
-    const int64_t wanted = images.count * graph.input().size() * pixel_bytes(images.format);
+    const int64_t image_bytes = graph.input().size() * pixel_bytes(images.format);
+    const auto bytes = static_cast<int64_t>(images.pixels.size());
     if (images.count < 1) refuse("images", "at least one is wanted");
-    if (static_cast<int64_t>(images.pixels.size()) != wanted) {
-      refuse("images", std::to_string(wanted) + " bytes are wanted, got " + std::to_string(images.pixels.size()));
+    if (bytes % image_bytes != 0 || bytes / image_bytes != images.count) {
+      refuse("images", std::to_string(images.count) + " of " + std::to_string(image_bytes) + " bytes are wanted, got " +
+                           std::to_string(bytes) + " bytes");
     }
     if (images.format == PixelFormat::kUint8) return;
     const auto* pixels = reinterpret_cast<const float*>(images.pixels.data());
@@ -146,6 +161,7 @@ int64_t Model::memory_bytes() const {
 }
 
 MemoryPlan Model::plan_memory(const PlanOptions& options) const {
+  check(options, state_->graph);
   const cpu::Plan training(state_->graph, state_->layout, options, true);
   const cpu::Plan inference(state_->graph, state_->layout, options, false);
   return {state_->parameters.bytes(), training.bytes(), inference.bytes()};
@@ -159,10 +175,11 @@ void Model::prepare(const PlanOptions& options) {
 StepResult Model::train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) {
   State& state = *state_;
   const int64_t sub_batch_size = options.plan.batch_size;
-  dl::check(options);
-  if (images.count != sub_batch_size * options.batch_size_multiplier) {
-    refuse("images",
-           std::to_string(sub_batch_size * options.batch_size_multiplier) + " are wanted, got " + std::to_string(images.count));
+  check(options);
+  check(options.plan, state.graph);
+  if (images.count % sub_batch_size != 0 || images.count / sub_batch_size != options.batch_size_multiplier) {
+    refuse("images", std::to_string(sub_batch_size) + " times " + std::to_string(options.batch_size_multiplier) +
+                         " are wanted, got " + std::to_string(images.count));
   }
   if (static_cast<int64_t>(labels.size()) != images.count) refuse("labels", "one an image is wanted");
   for (const int32_t label : labels) {

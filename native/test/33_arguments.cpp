@@ -77,6 +77,11 @@ TEST_CASE_FIXTURE(Fixture, "pixels that are not count * height * width * channel
   bad = batch(PixelFormat::kUint8);
   bad.format = PixelFormat::kFloat32;
   CHECK(refuses_step(Reason::kInvalidArgument, bad, options));
+  for (const int64_t count : {int64_t{-4}, int64_t{0}, int64_t{1} << 62, int64_t{4} + (int64_t{1} << 62)}) {
+    ImageBatch wrong_count = bad.view();
+    wrong_count.count = count;
+    CHECK(refuses(Reason::kInvalidArgument, [&] { model.apply(wrong_count, options.plan); }));
+  }
 }
 
 TEST_CASE_FIXTURE(Fixture, "options out of their ranges") {
@@ -91,6 +96,7 @@ TEST_CASE_FIXTURE(Fixture, "options out of their ranges") {
   CHECK(refused_with([](TrainOptions& o) { o.plan.batch_size = -4; }));
   CHECK(refused_with([](TrainOptions& o) { o.batch_size_multiplier = 0; }));
   CHECK(refused_with([](TrainOptions& o) { o.batch_size_multiplier = -1; }));
+  CHECK(refused_with([](TrainOptions& o) { o.batch_size_multiplier = (int64_t{1} << 62) + 1; }));
   CHECK(refused_with([&](TrainOptions& o) { o.learning_rate = nan; }));
   CHECK(refused_with([](TrainOptions& o) { o.learning_rate = -0.1; }));
   CHECK(refused_with([&](TrainOptions& o) { o.momentum = nan; }));

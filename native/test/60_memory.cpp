@@ -76,6 +76,13 @@ TEST_CASE("memory that the machine does not have is kOutOfMemory; the model goes
   CHECK_NOTHROW(model.train(batch.view(), batch.labels, {{2, Precision::kFloat32, false}, 1, 0.1, 0.9, 0.0, 0}));
 }
 
+TEST_CASE("a plan for no image, or for more than can be counted, is refused") {
+  const Model model(layers(), kImage, 84);
+  CHECK(refuses(Reason::kInvalidArgument, [&] { model.plan_memory({0, Precision::kFloat32, false}); }));
+  CHECK(refuses(Reason::kInvalidArgument, [&] { model.plan_memory({-1, Precision::kFloat32, false}); }));
+  CHECK(refuses(Reason::kOutOfMemory, [&] { model.plan_memory({int64_t{1} << 60, Precision::kFloat32, false}); }));
+}
+
 TEST_CASE("weights that the machine cannot hold are an error, too") {
   const auto layers_of = [](int64_t features) { return Network(3).then(FullyConnected{features, false}).classify_flat(2); };
   for (const int64_t features : {int64_t{1} << 34, int64_t{1} << 45, int64_t{1} << 61}) {
