@@ -15,6 +15,7 @@ import {
   WrongValueError,
 } from '../client/index.js';
 import { readSmall, testWithDaemon } from './support/client.js';
+import { startDaemon } from './support/daemon.js';
 import { noiseImages } from './support/noise.js';
 import { CERTIFICATE, PRIVATE_KEY, startTlsProxy } from './support/tls_proxy.js';
 
@@ -181,6 +182,21 @@ test('await using frees at the end of the block, also what has been freed alread
     handle = classifier.handle;
   }
   await t.throwsAsync(client.openHandle(handle).getParam('step'), { instanceOf: HandleClearedError });
+});
+
+test('await using does not hide what happened when the server went away', async (t) => {
+  const daemon = await startDaemon();
+  await using client = await DlClassifierClient.connect(daemon.address);
+  const error = await t.throwsAsync(
+    async () => {
+      await using classifier = await readSmall(client);
+      daemon.process.kill('SIGKILL');
+      await classifier.trainBatch(noiseImages(4, [16, 16, 1]), LABELS, { retries: 0 });
+    },
+    { instanceOf: ConnectionError },
+  );
+  t.true(error?.retryable);
+  await t.throwsAsync(daemon.stop(), { message: /SIGKILL/ });
 });
 
 test('an aborted signal ends each kind of call with its own reason', async (t) => {

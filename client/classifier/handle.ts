@@ -1,3 +1,4 @@
+import { ConnectionError } from '../errors/error.js';
 import { HandleClearedError, UnknownHandleError } from '../errors/refusals.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
@@ -31,12 +32,16 @@ export abstract class Handle implements AsyncDisposable {
     this.#cleared = true;
   }
 
-  /** Clears it; one that has expired on the server is what we want, too. */
+  /**
+   * Clears it. One that has expired on the server is what we want, too; one whose server cannot be reached expires by itself, and must not
+   * hide the error that the block ended with.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.clear();
     } catch (error) {
-      if (!(error instanceof HandleClearedError) && !(error instanceof UnknownHandleError)) throw error;
+      const gone = error instanceof HandleClearedError || error instanceof UnknownHandleError || error instanceof ConnectionError;
+      if (!gone) throw error;
       this.#cleared = true;
     }
   }
