@@ -1,7 +1,7 @@
 /** Loads the native engine: `build/Release/dl_engine_addon.node` of this package. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Binding, EngineError } from './binding.js';
 import { withThreadWaiting } from './thread_waiting.js';
@@ -91,14 +91,16 @@ export function loadAddon(file: string, version: string): Binding {
 let loaded: Binding | null = null;
 
 /**
- * The native engine's classes.
+ * The native engine's classes. The environment variable DL_CLASSIFIER_ADDON names another build of the addon, for instance one with
+ * sanitizers.
  * @throws {AddonLoadError} where the addon is absent, cannot be loaded or was built from other sources.
  */
 export function engineBinding(): Binding {
   if (loaded === null) {
     const root = packageRoot();
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-    loaded = loadAddon(join(root, 'build', 'Release', 'dl_engine_addon.node'), version);
+    const file = process.env.DL_CLASSIFIER_ADDON ?? join('build', 'Release', 'dl_engine_addon.node');
+    loaded = loadAddon(resolve(root, file), version);
   }
   return loaded;
 }
