@@ -7,9 +7,9 @@
 #include <cmath>
 #include <fstream>
 
-#include "engine/host_memory.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/onednn.h"
+#include "engine/host_memory.h"
 
 namespace dl::cpu {
 namespace {

@@ -1,5 +1,7 @@
 #include "cpu/onednn.h"
 
+#include <string_view>
+
 #include "engine/error.h"
 
 namespace dl::cpu {
@@ -109,6 +111,14 @@ auto inner_product_backward_weights(const LinearShape& s) {
 
 #endif
 
+/// Where oneDNN 2.6's AVX2 kernel for 1 x 1 convolutions gives wrong weight gradients: it gathers the strided pixels in scratch
+/// for whole groups of 8 channels, of which it fills only those that are there.
+bool is_strided_1x1_tail(const LinearShape& s) {
+  const auto channels = s.weights[s.weights.size() - 3];
+  const bool is_1x1 = s.weights[s.weights.size() - 2] == 1 && s.weights.back() == 1;
+  return is_1x1 && (s.stride[0] > 1 || s.stride[1] > 1) && channels % 8 != 0;
+}
+
 }  // namespace
 
 int64_t bytes_of(DataType type) { return type == DataType::kFloat32 ? 4 : 2; }
@@ -164,7 +174,10 @@ PrimitiveChoice backward_data_choice(const LinearShape& shape) {
 
 PrimitiveChoice backward_weights_choice(const LinearShape& shape) {
   if (shape.is_convolution()) {
-    const auto descriptor = convolution_backward_weights(shape);
+    auto descriptor = convolution_backward_weights(shape);
+    while (is_strided_1x1_tail(shape) && std::string_view(descriptor.impl_info_str()).starts_with("jit_1x1:avx2")) {
+      if (!descriptor.next_impl()) throw Error(Reason::kInternal, "oneDNN has no implementation of a strided 1 x 1 convolution");
+    }
     return {descriptor, descriptor.diff_weights_desc(), descriptor.src_desc()};
   }
   const auto descriptor = inner_product_backward_weights(shape);

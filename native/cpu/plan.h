@@ -4,10 +4,10 @@
 #include <memory>
 #include <vector>
 
-#include "engine/host_memory.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/operation.h"
 #include "engine/arena.h"
+#include "engine/host_memory.h"
 #include "engine/model.h"
 #include "engine/parameters.h"
 

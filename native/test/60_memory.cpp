@@ -49,7 +49,8 @@ TEST_CASE("a larger batch needs more, and other options give back what the ones 
   Model model(layers(), kImage, 81);
   const PlanOptions small{2, Precision::kFloat32, false};
   const PlanOptions large{16, Precision::kFloat32, false};
-  CHECK(model.plan_memory(large).training_bytes > 4 * model.plan_memory(small).training_bytes);
+  // 14 more outputs of the first convolution, 20 x 12 x 10 values of 4 bytes, are the least.
+  CHECK(model.plan_memory(large).training_bytes >= model.plan_memory(small).training_bytes + 14 * 20 * 12 * 10 * 4);
   model.prepare(small);
   const int64_t with_small = model.memory_bytes();
   model.prepare(large);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <dnnl.hpp>
 
 #include "cpu/kernels/kernels.h"
 
@@ -27,13 +28,17 @@ int64_t reduction_items(const Layout& layout) {
   return layout.images * ((layout.spatial() + rows - 1) / rows);
 }
 
+// By the instruction set that oneDNN uses, so that the environment variable ONEDNN_MAX_CPU_ISA holds for both (to look for the
+// cause of a difference between machines).
 const KernelTable& kernels() {
 #if defined(DL_KERNELS_X86)
-  static const KernelTable& best = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")
-                                       ? avx512::kTable
-                                   : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? avx2::kTable
-                                                                                                     : baseline::kTable;
+  static const KernelTable& best = []() -> const KernelTable& {
+    const auto effective = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+    const auto allows = [&](dnnl::cpu_isa isa) { return (effective & static_cast<unsigned>(isa)) == static_cast<unsigned>(isa); };
+    if (allows(dnnl::cpu_isa::avx512_core)) return avx512::kTable;
+    if (allows(dnnl::cpu_isa::avx2) && __builtin_cpu_supports("fma")) return avx2::kTable;
+    return baseline::kTable;
+  }();
   return best;
 #else
   return baseline::kTable;
