@@ -27,7 +27,7 @@ test('a server that finishes its last step is NOT_SERVING', async (t) => {
   const classifier = await readCompact(client, options);
   const step = openUpload(client, 'trainBatch');
   for (const message of trainMessages(classifier, noiseBatch(options))) void step.send(message);
-  await untilTraining(client);
+  await untilTraining(client, step.response);
   daemon.process.kill('SIGTERM');
   await daemon.logged((line) => line.msg === 'stopping');
   t.is(await health.check(''), 'NOT_SERVING');

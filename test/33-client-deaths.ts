@@ -124,7 +124,7 @@ test.serial('a client that leaves after the commit does not undo the step', asyn
   const mark = daemon.stderr().length;
   const open = openUpload(leaving, 'trainBatch');
   for (const message of trainMessages(classifier, noiseBatch(options))) void open.send(message);
-  await untilTraining(client);
+  await untilTraining(client, open.response);
   open.cancel();
   leaving.close();
   await t.throwsAsync<ServiceError>(open.response);

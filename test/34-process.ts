@@ -132,7 +132,7 @@ test('SIGTERM in the middle of a step: the step is finished and answered, new ca
   const classifier = await readCompact(client, options);
   const step = openUpload(client, 'trainBatch');
   for (const message of trainMessages(classifier, noiseBatch(options))) void step.send(message);
-  await untilTraining(client);
+  await untilTraining(client, step.response);
   // An upload that will never be committed must not keep the daemon.
   const unfinished = openUpload(client, 'trainBatch');
   const [header] = trainMessages(classifier, noiseBatch(options));

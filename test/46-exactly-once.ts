@@ -1,8 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@grpc/grpc-js';
 import type { TrainBatchRequest } from '../generated/dlclassifier/v1/classifier.js';
 import { call, openUpload, upload } from './support/calls.js';
-import { type Batch, noiseBatch, readCompact, serialize, stepOf, trainMessages } from './support/classifier.js';
+import { type Batch, noiseBatch, readCompact, serialize, stepOf, trainMessages, untilTraining } from './support/classifier.js';
 import { getParams, named, refusalOf, setParams, testOverTheWire, train } from './support/wire.js';
 
 const test = testOverTheWire();
@@ -20,20 +19,6 @@ function messagesWith(classifier: string, { requestId = '', expectedStep }: Iden
 
 const trainAs = (client: Client, classifier: string, identity: Identity, batch?: Batch) =>
   upload(client, 'trainBatch', messagesWith(classifier, identity, batch));
-
-/** Resolves in the middle of a step; on a machine that is too busy to see it, at its end, where the same must hold. */
-async function untilTraining(client: Client, step: Promise<unknown>): Promise<void> {
-  let ended = false;
-  const end = () => {
-    ended = true;
-  };
-  step.then(end, end);
-  while (!ended) {
-    const { open } = await call(client, 'listClassifiers', {});
-    if (open.some(({ state }) => state === 'training')) return;
-    await pause(2);
-  }
-}
 
 /** A batch that is not noiseBatch's. */
 function otherBatch(): Batch {

@@ -84,11 +84,16 @@ export async function stepOf(client: Client, classifier: string): Promise<bigint
   return value.value;
 }
 
-/** Resolves when some classifier of the daemon makes a step. */
-export async function untilTraining(client: Client): Promise<void> {
-  for (;;) {
+/** Resolves in the middle of a step; on a machine that is too busy to see it, at its end, where the same must hold. */
+export async function untilTraining(client: Client, step: Promise<unknown>): Promise<void> {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  step.then(end, end);
+  while (!ended) {
     const { open } = await call(client, 'listClassifiers', {});
     if (open.some(({ state }) => state === 'training')) return;
-    await pause(5);
+    await pause(2);
   }
 }
