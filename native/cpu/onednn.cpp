@@ -22,6 +22,18 @@ dnnl::primitive_attr user_scratchpad() {
 
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
+/// oneDNN 2.6's AVX2 kernel for 1 x 1 convolutions gives wrong weight gradients where it gathers strided pixels of a number of
+/// channels that is no multiple of 8. Such a descriptor goes on to the next implementation; call it while the hint is alive.
+template <class Descriptor>
+Descriptor without_wrong_kernel(Descriptor descriptor, const LinearShape& s) {
+  const bool is_1x1 = s.weights[s.weights.size() - 2] == 1 && s.weights.back() == 1;
+  const bool gathers = is_1x1 && (s.stride[0] > 1 || s.stride[1] > 1) && s.weights[s.weights.size() - 3] % 8 != 0;
+  while (gathers && std::string_view(descriptor.impl_info_str()).starts_with("jit_1x1:avx2")) {
+    if (!descriptor.next_impl()) throw Error(Reason::kInternal, "oneDNN has no other kernel for a strided 1 x 1 convolution");
+  }
+  return descriptor;
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 
 auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_kind kind) {
@@ -51,9 +63,11 @@ auto inner_product_backward_data(const LinearShape& s) {
 
 auto convolution_backward_weights(const LinearShape& s) {
   const auto hint = convolution_forward(s, activation_descriptor(s.in, s.in_type), prop_kind::forward_training);
-  return dnnl::convolution_backward_weights::primitive_desc(
-      onednn_engine(), kDirect, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32),
-      bias_descriptor(s), output_descriptor(s, s.gradient_type), s.stride, s.padding, s.padding, hint, user_scratchpad());
+  return without_wrong_kernel(
+      dnnl::convolution_backward_weights::primitive_desc(
+          onednn_engine(), kDirect, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32),
+          bias_descriptor(s), output_descriptor(s, s.gradient_type), s.stride, s.padding, s.padding, hint, user_scratchpad()),
+      s);
 }
 
 auto inner_product_backward_weights(const LinearShape& s) {
@@ -96,10 +110,12 @@ auto inner_product_backward_data(const LinearShape& s) {
 
 auto convolution_backward_weights(const LinearShape& s) {
   const auto hint = convolution_forward(s, activation_descriptor(s.in, s.in_type), prop_kind::forward_training);
-  return dnnl::convolution_backward_weights::primitive_desc(
-      {kDirect, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32), bias_descriptor(s),
-       output_descriptor(s, s.gradient_type), s.stride, s.padding, s.padding},
-      user_scratchpad(), onednn_engine(), hint);
+  return without_wrong_kernel(
+      dnnl::convolution_backward_weights::primitive_desc(
+          {kDirect, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32),
+           bias_descriptor(s), output_descriptor(s, s.gradient_type), s.stride, s.padding, s.padding},
+          user_scratchpad(), onednn_engine(), hint),
+      s);
 }
 
 auto inner_product_backward_weights(const LinearShape& s) {
@@ -110,14 +126,6 @@ auto inner_product_backward_weights(const LinearShape& s) {
 }
 
 #endif
-
-/// Where oneDNN 2.6's AVX2 kernel for 1 x 1 convolutions gives wrong weight gradients: it gathers the strided pixels in scratch
-/// for whole groups of 8 channels, of which it fills only those that are there.
-bool is_strided_1x1_tail(const LinearShape& s) {
-  const auto channels = s.weights[s.weights.size() - 3];
-  const bool is_1x1 = s.weights[s.weights.size() - 2] == 1 && s.weights.back() == 1;
-  return is_1x1 && (s.stride[0] > 1 || s.stride[1] > 1) && channels % 8 != 0;
-}
 
 }  // namespace
 
@@ -174,10 +182,7 @@ PrimitiveChoice backward_data_choice(const LinearShape& shape) {
 
 PrimitiveChoice backward_weights_choice(const LinearShape& shape) {
   if (shape.is_convolution()) {
-    auto descriptor = convolution_backward_weights(shape);
-    while (is_strided_1x1_tail(shape) && std::string_view(descriptor.impl_info_str()).starts_with("jit_1x1:avx2")) {
-      if (!descriptor.next_impl()) throw Error(Reason::kInternal, "oneDNN has no implementation of a strided 1 x 1 convolution");
-    }
+    const auto descriptor = convolution_backward_weights(shape);
     return {descriptor, descriptor.diff_weights_desc(), descriptor.src_desc()};
   }
   const auto descriptor = inner_product_backward_weights(shape);
