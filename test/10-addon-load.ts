@@ -62,19 +62,29 @@ test('an addon that lacks a method was built from other sources', async (t) => {
   t.regex(error.message, /it has no StagingBuffer\.byteLength/);
 });
 
-test('the waiting policy of the threads is set for the load alone', (t) => {
-  delete process.env.GOMP_SPINCOUNT;
-  delete process.env.OMP_WAIT_POLICY;
-  t.regex(withThreadWaiting(() => process.env.GOMP_SPINCOUNT) ?? '', /^\d+$/);
-  t.is(process.env.GOMP_SPINCOUNT, undefined);
+test.serial('the threads wait asleep: the policy is set for the load alone', (t) => {
+  const { OMP_WAIT_POLICY, GOMP_SPINCOUNT, ...others } = process.env;
+  process.env = others;
+  t.is(
+    withThreadWaiting(() => process.env.OMP_WAIT_POLICY),
+    'passive',
+  );
+  t.deepEqual(process.env, others);
+  process.env = { ...others, ...(OMP_WAIT_POLICY && { OMP_WAIT_POLICY }), ...(GOMP_SPINCOUNT && { GOMP_SPINCOUNT }) };
 });
 
-test("the user's own waiting policy stays", (t) => {
-  process.env.OMP_WAIT_POLICY = 'active';
-  t.is(
-    withThreadWaiting(() => process.env.GOMP_SPINCOUNT),
-    undefined,
-  );
-  t.is(process.env.OMP_WAIT_POLICY, 'active');
-  delete process.env.OMP_WAIT_POLICY;
+test.serial("the user's own waiting policy stays", (t) => {
+  for (const [name, value] of [
+    ['OMP_WAIT_POLICY', 'active'],
+    ['GOMP_SPINCOUNT', '1000'],
+  ] as const) {
+    const before = { ...process.env };
+    process.env[name] = value;
+    t.deepEqual(
+      withThreadWaiting(() => ({ ...process.env })),
+      { ...before, [name]: value },
+    );
+    t.is(process.env[name], value);
+    delete process.env[name];
+  }
 });
