@@ -11,7 +11,7 @@ import { type BenchResult, markdown, type Row } from './result.js';
 import { type StepCase, selectCases } from './step/case.js';
 import { type Comparison, compare, type Effort, type Measurement } from './step/compare.js';
 
-const FULL: Effort = { rounds: 9, turnSeconds: 2 };
+const FULL: Effort = { rounds: 5, turnSeconds: 2 };
 const QUICK: Effort = { rounds: 3, turnSeconds: 0.5 };
 
 const program = new Command('npm run bench --').description('measures beside a named peer, in the same run on the same machine');
