@@ -3,9 +3,12 @@
  *
  *   npm run bench -- step [--json FILE] [--cases PATTERN] [--quick]   a training step beside PyTorch
  *   npm run bench -- table FILE                                       a result as the README's table
+ *   npm run bench -- orders [--threads N]                             convolutions in the two orders of activations
  */
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { PACKAGE_ROOT } from '../server/package_root.js';
 import { describeMachine } from './machine.js';
 import { type BenchResult, markdown, type Row } from './result.js';
 import { type StepCase, selectCases } from './step/case.js';
@@ -44,6 +47,16 @@ program
   .argument('<file>', 'what --json wrote')
   .description('a result as the table of the README')
   .action((file: string) => console.log(markdown(JSON.parse(readFileSync(file, 'utf8')) as BenchResult)));
+
+program
+  .command('orders')
+  .option('--threads <count>', 'threads that compute; by default all that the process may use')
+  .description('milliseconds of the convolutions of resnet18 in the two orders of activations that the engine knows')
+  .action(({ threads }: { threads?: string }) => {
+    const build = `${PACKAGE_ROOT}build`;
+    execFileSync('cmake', ['--build', build, '--target', 'dl_convolution_orders'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync(`${build}/native/dl_convolution_orders`, threads === undefined ? [] : [threads], { stdio: 'inherit' });
+  });
 
 function summary({ imagesPerSecond, phases: { forward, backward, update } }: Measurement): string {
   const milliseconds = [forward, backward, update].map((value) => value.toFixed(0)).join(' + ');
