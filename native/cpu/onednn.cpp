@@ -22,13 +22,18 @@ dnnl::primitive_attr user_scratchpad() {
 
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
-/// oneDNN 2.6's AVX2 kernel for 1 x 1 convolutions gives wrong weight gradients where it gathers strided pixels of a number of
-/// channels that is no multiple of 8. Such a descriptor goes on to the next implementation; call it while the hint is alive.
+/// oneDNN 2.6's kernels for 1 x 1 convolutions give wrong weight gradients where they gather strided pixels of a number of
+/// channels that does not fill their vectors: they read scratch memory that nobody has written, so that the error comes and goes
+/// with what was there before. Such a descriptor goes on to the next implementation; call it while the hint is alive.
 template <class Descriptor>
 Descriptor without_wrong_kernel(Descriptor descriptor, const LinearShape& s) {
   const bool is_1x1 = s.weights[s.weights.size() - 2] == 1 && s.weights.back() == 1;
-  const bool gathers = is_1x1 && (s.stride[0] > 1 || s.stride[1] > 1) && s.weights[s.weights.size() - 3] % 8 != 0;
-  while (gathers && std::string_view(descriptor.impl_info_str()).starts_with("jit_1x1:avx2")) {
+  const bool gathers = is_1x1 && (s.stride[0] > 1 || s.stride[1] > 1) && s.weights[s.weights.size() - 3] % 16 != 0;
+  const auto is_wrong = [&] {
+    const std::string_view name(descriptor.impl_info_str());
+    return name.starts_with("jit_1x1:") || name.starts_with("jit_bf16_1x1:");
+  };
+  while (gathers && is_wrong()) {
     if (!descriptor.next_impl()) throw Error(Reason::kInternal, "oneDNN has no other kernel for a strided 1 x 1 convolution");
   }
   return descriptor;
