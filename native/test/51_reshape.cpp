@@ -115,6 +115,18 @@ TEST_CASE("3 to 1 channels: the first layer's filters are summed over the channe
   CHECK(trained.kept("batch_norm2.running_var", TensorRole::kStatistic));
 }
 
+TEST_CASE("3 to 1 channels: the first layer's bias keeps its values; its momentum is zero as that of the filters") {
+  const auto biased = [](int64_t channels) {
+    return Network(channels).then(convolution(8, 3, 1, 1, 1, true)).then(Relu{}).classify(4);
+  };
+  Trained trained(biased(3), {3, 8, 8});
+  CHECK_FALSE(trained.momentum_is_zero("convolution1.bias"));
+  CHECK(trained.model.reshape(biased(1), {1, 8, 8}, {}, 91).empty());
+  CHECK(trained.kept("convolution1.bias", TensorRole::kBias));
+  CHECK(trained.momentum_is_zero("convolution1.bias"));
+  CHECK(trained.kept("fully_connected4.bias", TensorRole::kMomentum));
+}
+
 TEST_CASE("1 to 3 channels initialises the first layer anew") {
   Trained trained(pooled(1, 4), {1, 8, 8});
   CHECK(trained.model.reshape(pooled(3, 4), {3, 8, 8}, {}, 96) == Names{"convolution1"});
