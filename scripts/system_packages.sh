@@ -14,6 +14,6 @@ install_system_packages() {
   echo "set-up: installing system packages: $*" >&2
   {
     DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 update -qq &&
-      DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qq --yes --no-install-recommends "$@"
+      DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install -qq --yes --no-install-recommends "$@"
   } < /dev/null >&2
 }
