@@ -25,15 +25,21 @@ Order activation_order(const Graph& graph, const PlanOptions& options) {
   return Order::kBlocked16;
 }
 
-std::vector<ParameterSegment> parameter_segments(const Graph& graph, const ParameterLayout& parameters) {
+std::vector<ParameterSegment> parameter_segments(const Graph& graph, const ParameterLayout& parameters,
+                                                 const std::vector<std::string>& frozen_layers) {
   constexpr int64_t kLength = 16384;
   std::vector<ParameterSegment> segments;
   for (size_t t = 0; t < graph.tensors().size(); ++t) {
     const TensorInfo& tensor = graph.tensors()[t];
     if (tensor.role == TensorRole::kStatistic) continue;
     const int64_t offset = parameters.offset(static_cast<int>(t));
+    const bool frozen = std::find(frozen_layers.begin(), frozen_layers.end(), tensor.layer) != frozen_layers.end();
     for (int64_t done = 0; done < tensor.size(); done += kLength) {
-      segments.push_back({offset + done, std::min(kLength, tensor.size() - done), tensor.role == TensorRole::kWeight});
+      segments.push_back({.offset = offset + done,
+                          .length = std::min(kLength, tensor.size() - done),
+                          .tensor = static_cast<int>(t),
+                          .regularized = tensor.role == TensorRole::kWeight,
+                          .frozen = frozen});
     }
   }
   return segments;
@@ -56,7 +62,7 @@ void with_onednn(const F& f) {
 
 Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training)
     : options_(options), parameter_values_(training ? parameters.size() : 0) {
-  if (training) segments_ = parameter_segments(graph, parameters);
+  if (training) segments_ = parameter_segments(graph, parameters, options.frozen_layers);
   with_onednn([&] {
     PlanBuilder builder(graph, parameters, options, training, activation_order(graph, options));
     const int count = static_cast<int>(builder.operations().size());
@@ -64,9 +70,11 @@ Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOpti
       builder.begin(k, false);
       operations_.push_back(make_operation(builder, builder.operations()[static_cast<size_t>(k)]));
     }
-    for (int k = count - 1; training && k >= 0; --k) {
+    for (int k = count - 1; k >= 0; --k) {
+      if (!builder.runs_backward(k)) continue;
       builder.begin(k, true);
-      operations_[static_cast<size_t>(k)]->plan_backward(builder);
+      backward_operations_.push_back(operations_[static_cast<size_t>(k)].get());
+      backward_operations_.back()->plan_backward(builder);
     }
     builder.arena().assign();
     arena_ = std::move(builder.arena());
@@ -108,7 +116,7 @@ void Plan::forward(SubBatch& batch) {
 
 void Plan::backward(SubBatch& batch) {
   with_onednn([&] {
-    for (auto operation = operations_.rbegin(); operation != operations_.rend(); ++operation) (*operation)->backward(batch);
+    for (Operation* operation : backward_operations_) operation->backward(batch);
   });
 }
 

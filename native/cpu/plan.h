@@ -47,6 +47,7 @@ class Plan {
   int64_t parameter_values_;  // gradients and next statistics, training plans only
   std::vector<ParameterSegment> segments_;
   std::vector<std::unique_ptr<Operation>> operations_;
+  std::vector<Operation*> backward_operations_;  // those with a backward half, in its order
   ArenaPlan arena_;
   HostMemory memory_;  // parameter_values_ floats, then the segments' scratch, then the arena
 };

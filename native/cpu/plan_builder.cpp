@@ -1,5 +1,6 @@
 #include "cpu/plan_builder.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace dl::cpu {
@@ -12,10 +13,18 @@ PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, 
       training_(training),
       order_(order),
       operations_(fuse(graph)),
+      frozen_(graph.nodes().size(), false),
+      wants_gradient_(graph.nodes().size(), false),
       values_(graph.nodes().size()),
       producer_(graph.nodes().size(), -1),
       gradients_(graph.nodes().size()) {
   for (size_t k = 0; k < operations_.size(); ++k) producer_[static_cast<size_t>(operations_[k].output)] = static_cast<int>(k);
+  for (size_t i = 0; training && i < graph.nodes().size(); ++i) {
+    const Graph::Node& node = graph.nodes()[i];
+    frozen_[i] = std::find(options.frozen_layers.begin(), options.frozen_layers.end(), node.name) != options.frozen_layers.end();
+    const auto wanted = [&](int input) { return wants_gradient(input); };
+    wants_gradient_[i] = (!node.tensors.empty() && !frozen_[i]) || std::any_of(node.inputs.begin(), node.inputs.end(), wanted);
+  }
 }
 
 Layout PlanBuilder::layout(const ImageShape& shape) const {
@@ -57,8 +66,13 @@ const Value& PlanBuilder::read_value(int node_index) {
   return value;
 }
 
+bool PlanBuilder::runs_backward(int operation) const {
+  const int output = operations_[static_cast<size_t>(operation)].output;
+  return training_ && (wants_gradient(output) || std::holds_alternative<Softmax>(node(output).kind));
+}
+
 void PlanBuilder::keep_for_backward(BufferId buffer) {
-  if (training_) arena_.use(buffer, backward_time(operation_));
+  if (runs_backward(operation_)) arena_.use(buffer, backward_time(operation_));
 }
 
 BufferId PlanBuilder::saved(int64_t bytes) {
@@ -66,8 +80,6 @@ BufferId PlanBuilder::saved(int64_t bytes) {
   keep_for_backward(buffer);
   return buffer;
 }
-
-bool PlanBuilder::wants_gradient(int node_index) const { return !std::holds_alternative<Input>(node(node_index).kind); }
 
 std::vector<BufferId> PlanBuilder::read_gradient(int node_index) {
   const auto& contributions = gradients_[static_cast<size_t>(node_index)];

@@ -65,8 +65,12 @@ class PlanBuilder {
   /// Memory that lives from the forward to the backward half of this operation. Called in the forward half.
   BufferId saved(int64_t bytes);
 
-  /// Whether anybody needs the gradient of a node's output.
-  bool wants_gradient(int node_index) const;
+  /// Whether training leaves the node's tensors as they are.
+  bool frozen(int node_index) const { return frozen_[static_cast<size_t>(node_index)]; }
+  /// Whether anybody needs the gradient of a node's output: the node itself or one that it depends on has tensors to train.
+  bool wants_gradient(int node_index) const { return wants_gradient_[static_cast<size_t>(node_index)]; }
+  /// Whether an operation has a backward half: its output's gradient is wanted, or it is the one that gives the loss.
+  bool runs_backward(int operation) const;
   /// The contributions to the gradient of a node's output; their sum is the gradient. Read now. Each belongs to the reader alone
   /// unless shared.
   std::vector<BufferId> read_gradient(int node_index);
@@ -87,6 +91,8 @@ class PlanBuilder {
   const Order order_;
   const std::vector<FusedOperation> operations_;
   ArenaPlan arena_;
+  std::vector<bool> frozen_;                      // by node
+  std::vector<bool> wants_gradient_;              // by node
   std::vector<Value> values_;                     // by node
   std::vector<int> producer_;                     // operation that gives the node's output
   std::vector<std::vector<BufferId>> gradients_;  // contributions, by node

@@ -43,6 +43,11 @@ void check(const TrainOptions& options) {
 
 void check(const PlanOptions& options, const Graph& graph) {
   if (options.batch_size < 1) refuse("batch_size", "is at least 1, got " + std::to_string(options.batch_size));
+  for (const std::string& name : options.frozen_layers) {
+    const auto& nodes = graph.nodes();
+    const bool known = std::any_of(nodes.begin(), nodes.end(), [&](const Graph::Node& node) { return node.name == name; });
+    if (!known) refuse("frozen_layers", "the graph has no layer '" + name + "'");
+  }
   for (const Graph::Node& node : graph.nodes()) {
     if (options.batch_size <= kLargestActivation / node.shape.size()) continue;
     const std::string bytes = std::to_string(kLargestActivation * static_cast<int64_t>(sizeof(float)));
@@ -94,8 +99,9 @@ struct Model::State {
   }
 
   /// The plan of these options, with memory. Replaces the one of other options.
-  cpu::Plan& plan(std::unique_ptr<cpu::Plan>& place, const PlanOptions& options, bool training) {
+  cpu::Plan& plan(std::unique_ptr<cpu::Plan>& place, PlanOptions options, bool training) {
     dl::check(options, graph);
+    if (!training) options.frozen_layers.clear();
     if (!place || !(place->options() == options)) {
       place.reset();  // before the new one takes its memory
       place = std::make_unique<cpu::Plan>(graph, layout, options, training);

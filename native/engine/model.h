@@ -26,6 +26,9 @@ struct PlanOptions {
   int64_t batch_size = 1;
   Precision precision = Precision::kFloat32;
   bool deterministic = false;
+  /// Names of layers whose tensors training leaves as they are; nothing is computed backward for them, nor below the lowest of
+  /// the others. Their batch norms take the stored statistics. Without effect on applying.
+  std::vector<std::string> frozen_layers = {};
 
   bool operator==(const PlanOptions&) const = default;
 };

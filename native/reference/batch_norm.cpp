@@ -55,6 +55,16 @@ BatchNormGradients batch_norm_backward(const Tensor& x, const Values& weight, co
   return gradients;
 }
 
+// dx = dy * weight / sqrt(variance + epsilon)
+Tensor batch_norm_backward_fixed(const BatchStatistics& statistics, const Values& weight, const Tensor& dy,
+                                 const BatchNorm& layer) {
+  Tensor dx = dy.zeros();
+  each_value(dy, [&](size_t c, size_t i) {
+    dx.values[i] = dy.values[i] * weight[c] / std::sqrt(statistics.variance[c] + layer.epsilon);
+  });
+  return dx;
+}
+
 // r <- (1 - momentum) r + momentum * batch's, the variance unbiased: variance * M / (M - 1). A single value has the variance 0.
 void move_running_statistics(const BatchStatistics& batch, int64_t count, const BatchNorm& layer, Values& running_mean,
                              Values& running_variance) {

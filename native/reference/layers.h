@@ -38,6 +38,9 @@ BatchStatistics batch_statistics(const Tensor& x);
 Tensor batch_norm_forward(const Tensor& x, const BatchStatistics& statistics, const Values& weight, const Values& bias,
                           const BatchNorm& layer);
 BatchNormGradients batch_norm_backward(const Tensor& x, const Values& weight, const Tensor& dy, const BatchNorm& layer);
+/// dL/dx of a batch norm whose statistics do not depend on x.
+Tensor batch_norm_backward_fixed(const BatchStatistics& statistics, const Values& weight, const Tensor& dy,
+                                 const BatchNorm& layer);
 /// Moves the running statistics towards those of a batch with `count` = N * H * W values a channel.
 void move_running_statistics(const BatchStatistics& batch, int64_t count, const BatchNorm& layer, Values& running_mean,
                              Values& running_variance);
@@ -84,9 +87,11 @@ FullyConnectedGradients fully_connected_backward(const Tensor& x, const Values& 
 
 /// Confidences (N, classes, 1, 1).
 Tensor softmax_forward(const Tensor& logits);
-/// -sum_n log f_label(x_n) of these images; not yet divided by their number.
-double negative_log_likelihood(const Tensor& logits, std::span<const int32_t> labels);
+/// -sum_n c_label log f_label(x_n) of these images, c being the class weights, all 1 where there are none; not yet divided by
+/// the images' number.
+double negative_log_likelihood(const Tensor& logits, std::span<const int32_t> labels, std::span<const double> class_weights = {});
 /// dL_mn/dlogits where the loss is the mean over `total_images`, of which these may be a part.
-Tensor softmax_backward(const Tensor& logits, std::span<const int32_t> labels, int64_t total_images);
+Tensor softmax_backward(const Tensor& logits, std::span<const int32_t> labels, int64_t total_images,
+                        std::span<const double> class_weights = {});
 
 }  // namespace dl::reference

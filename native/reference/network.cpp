@@ -1,5 +1,6 @@
 #include "reference/network.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <variant>
 
@@ -67,6 +68,7 @@ struct Backward {
   const std::vector<const Tensor*>& x;
   const Tensor& dy;
   const Tensor& mask;
+  bool frozen;
   Parameters& gradients;
 
   std::vector<Tensor> operator()(const Input&) const { return {}; }
@@ -74,6 +76,10 @@ struct Backward {
     return weighted(convolution_backward(*x[0], tensor(node, parameters, 0), dy, layer));
   }
   std::vector<Tensor> operator()(const BatchNorm& layer) const {
+    if (frozen) {
+      const BatchStatistics stored{tensor(node, parameters, 2), tensor(node, parameters, 3)};
+      return {batch_norm_backward_fixed(stored, tensor(node, parameters, 0), dy, layer)};
+    }
     return weighted(batch_norm_backward(*x[0], tensor(node, parameters, 0), dy, layer));
   }
   std::vector<Tensor> operator()(const Relu& layer) const { return {relu_backward(*x[0], dy, layer)}; }
@@ -91,6 +97,7 @@ struct Backward {
   std::vector<Tensor> operator()(const Softmax&) const { return {dy}; }
 
   std::vector<Tensor> weighted(const auto& layer_gradients) const {
+    if (frozen) return {layer_gradients.input};
     accumulate(layer_gradients.weight, gradients.at(node.tensors.at(0)));
     if (!layer_gradients.bias.empty()) accumulate(layer_gradients.bias, gradients.at(node.tensors.at(1)));
     return {layer_gradients.input};
@@ -108,17 +115,22 @@ Parameters zeros(const Graph& graph) {
 Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, const SubBatch& sub_batch, Storage storage) {
   const std::vector<Graph::Node>& nodes = graph.nodes();
   const Parameters read = stored(graph, parameters, storage);
-  Pass pass{std::vector<Tensor>(nodes.size()), std::vector<Tensor>(nodes.size())};
+  Pass pass{std::vector<Tensor>(nodes.size()), std::vector<Tensor>(nodes.size()), std::vector<bool>(nodes.size())};
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Graph::Node& node = nodes[i];
+    const std::vector<std::string>& frozen = sub_batch.frozen_layers;
+    pass.frozen[i] = std::find(frozen.begin(), frozen.end(), node.name) != frozen.end();
     const std::vector<const Tensor*> x = inputs_of(node, pass.outputs);
     if (const auto* input = std::get_if<Input>(&node.kind)) {
       pass.outputs[i] = input_forward(images, *input);
     } else if (const auto* norm = std::get_if<BatchNorm>(&node.kind)) {
-      const BatchStatistics batch = batch_statistics(*x[0]);
+      const BatchStatistics batch =
+          pass.frozen[i] ? BatchStatistics{tensor(node, read, 2), tensor(node, read, 3)} : batch_statistics(*x[0]);
       pass.outputs[i] = batch_norm_forward(*x[0], batch, tensor(node, read, 0), tensor(node, read, 1), *norm);
-      move_running_statistics(batch, x[0]->n * x[0]->h * x[0]->w, *norm, parameters.at(node.tensors.at(2)),
-                              parameters.at(node.tensors.at(3)));
+      if (!pass.frozen[i]) {
+        move_running_statistics(batch, x[0]->n * x[0]->h * x[0]->w, *norm, parameters.at(node.tensors.at(2)),
+                                parameters.at(node.tensors.at(3)));
+      }
     } else if (const auto* dropout = std::get_if<Dropout>(&node.kind)) {
       const DropoutKey key{sub_batch.seed, static_cast<uint32_t>(i), sub_batch.step, sub_batch.first_image};
       pass.masks[i] = dropout_mask(*x[0], *dropout, key);
@@ -134,16 +146,16 @@ Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, c
 const Tensor& logits(const Graph& graph, const Pass& pass) { return pass.outputs.at(graph.nodes().back().inputs.at(0)); }
 
 void backward(const Graph& graph, const Parameters& parameters, const Pass& pass, std::span<const int32_t> labels,
-              int64_t total_images, Parameters& gradients, Storage storage) {
+              int64_t total_images, Parameters& gradients, Storage storage, std::span<const double> class_weights) {
   const std::vector<Graph::Node>& nodes = graph.nodes();
   const Parameters read = stored(graph, parameters, storage);
   std::vector<Tensor> output_gradients;
   for (const Tensor& output : pass.outputs) output_gradients.push_back(output.zeros());
-  output_gradients.back() = softmax_backward(logits(graph, pass), labels, total_images);
+  output_gradients.back() = softmax_backward(logits(graph, pass), labels, total_images, class_weights);
   for (size_t i = nodes.size(); i-- > 0;) {
     const std::vector<const Tensor*> x = inputs_of(nodes[i], pass.outputs);
     round_values(output_gradients[i].values, storage);
-    const Backward step{nodes[i], read, x, output_gradients[i], pass.masks[i], gradients};
+    const Backward step{nodes[i], read, x, output_gradients[i], pass.masks[i], pass.frozen[i], gradients};
     const std::vector<Tensor> input_gradients = std::visit(step, nodes[i].kind);
     for (size_t j = 0; j < input_gradients.size(); ++j)
       accumulate(input_gradients[j].values, output_gradients.at(nodes[i].inputs[j]).values);

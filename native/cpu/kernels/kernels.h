@@ -83,11 +83,13 @@ struct SoftmaxLoss {
   int64_t errors = 0;     // result: images whose best class is not the label
 };
 
-/// A piece of the parameters with one weight prior.
+/// A piece of the parameters that is treated alike.
 struct ParameterSegment {
   int64_t offset;
   int64_t length;
-  bool regularized;
+  int tensor;        // index in Graph::tensors()
+  bool regularized;  // weight prior and weight decay apply
+  bool frozen;       // has no gradient and is not updated
 };
 
 struct UpdateNorms {

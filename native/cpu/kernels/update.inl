@@ -7,8 +7,9 @@ inline UpdateNorms update_norms(std::span<const ParameterSegment> segments, cons
   for (int64_t i = 0; i < count; ++i) {
     const ParameterSegment& segment = segments[static_cast<size_t>(i)];
     const float prior = segment.regularized ? weight_prior : 0.0f;
-    const float* g = gradients + segment.offset;
+    // A frozen layer has no gradient, but a part in E: its weights stand in for a gradient that is not counted.
     const float* w = values + segment.offset;
+    const float* g = segment.frozen ? w : gradients + segment.offset;
     double squared_gradient = 0, squared_weight = 0;
     for (int64_t done = 0; done < segment.length; done += 256) {
       const int64_t end = std::min(done + 256, segment.length);
@@ -22,7 +23,7 @@ inline UpdateNorms update_norms(std::span<const ParameterSegment> segments, cons
       squared_gradient += static_cast<double>(gradient_sum);
       squared_weight += static_cast<double>(weight_sum);
     }
-    partial[2 * i] = squared_gradient;
+    partial[2 * i] = segment.frozen ? 0 : squared_gradient;
     partial[2 * i + 1] = segment.regularized ? squared_weight : 0;
   }
   UpdateNorms norms;
@@ -39,6 +40,7 @@ inline void update(std::span<const ParameterSegment> segments, const float* grad
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; ++i) {
     const ParameterSegment& segment = segments[static_cast<size_t>(i)];
+    if (segment.frozen) continue;
     const float prior = segment.regularized ? weight_prior : 0.0f;
     const float* g = gradients + segment.offset;
     float* w = values + segment.offset;

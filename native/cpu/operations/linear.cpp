@@ -19,7 +19,7 @@ class Linear final : public Operation {
     weights_offset_ = builder.parameter(node_, 0);
     if (shape_.bias) bias_offset_ = builder.parameter(node_, 1);
     x_ = x.buffer;
-    builder.keep_for_backward(x_);
+    if (!builder.frozen(node_)) builder.keep_for_backward(x_);
     y_ = builder.create_value(node_, shape_.out, shape_.out_type).buffer;
 
     const PrimitiveChoice choice = forward_choice(shape_, builder.training());
@@ -30,10 +30,12 @@ class Linear final : public Operation {
 
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
-    const PrimitiveChoice weights = backward_weights_choice(shape_);
-    backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
-    weight_gradient_ = WeightGradient(builder, shape_.weights, weights_offset_, weights.weights);
-    if (shape_.bias) bias_gradient_ = builder.scratch(shape_.out.channels * static_cast<int64_t>(sizeof(float)));
+    if (!builder.frozen(node_)) {
+      const PrimitiveChoice weights = backward_weights_choice(shape_);
+      backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
+      weight_gradient_ = WeightGradient(builder, shape_.weights, weights_offset_, weights.weights);
+      if (shape_.bias) bias_gradient_ = builder.scratch(shape_.out.channels * static_cast<int64_t>(sizeof(float)));
+    }
     if (!builder.wants_gradient(input_)) return;
     const PrimitiveChoice data = backward_data_choice(shape_);
     data_copy_ = copies_.add(builder, data.weights);
@@ -49,15 +51,15 @@ class Linear final : public Operation {
     forward_.argument(DNNL_ARG_SRC, x, arena.at<T>(x_));
     forward_.argument(DNNL_ARG_WEIGHTS, copies_.descriptor(forward_copy_), copies_.data(arena, forward_copy_));
     forward_.argument(DNNL_ARG_DST, output_descriptor(shape_, shape_.out_type), arena.at<std::byte>(y_));
-    if (!backward_weights_) return;
-
     const auto dy = output_descriptor(shape_, shape_.gradient_type);
-    weight_gradient_.bind(arena);
-    backward_weights_.bind(*arena.plan, arena.memory);
-    backward_weights_.argument(DNNL_ARG_SRC, x, arena.at<T>(x_));
-    backward_weights_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
-    backward_weights_.argument(DNNL_ARG_DIFF_WEIGHTS, weight_gradient_.written(), arena.at<float>(weight_gradient_.buffer()));
-    if (shape_.bias) backward_weights_.argument(DNNL_ARG_DIFF_BIAS, bias_descriptor(shape_), arena.at<float>(bias_gradient_));
+    if (backward_weights_) {
+      weight_gradient_.bind(arena);
+      backward_weights_.bind(*arena.plan, arena.memory);
+      backward_weights_.argument(DNNL_ARG_SRC, x, arena.at<T>(x_));
+      backward_weights_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
+      backward_weights_.argument(DNNL_ARG_DIFF_WEIGHTS, weight_gradient_.written(), arena.at<float>(weight_gradient_.buffer()));
+      if (shape_.bias) backward_weights_.argument(DNNL_ARG_DIFF_BIAS, bias_descriptor(shape_), arena.at<float>(bias_gradient_));
+    }
     if (!backward_data_) return;
     backward_data_.bind(*arena.plan, arena.memory);
     backward_data_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
@@ -74,9 +76,11 @@ class Linear final : public Operation {
 
   void backward(SubBatch& batch) override {
     gradient_.compute(arena_);
-    backward_weights_.execute();
-    weight_gradient_.store(batch);
-    if (shape_.bias) {
+    if (backward_weights_) {
+      backward_weights_.execute();
+      weight_gradient_.store(batch);
+    }
+    if (shape_.bias && backward_weights_) {
       const float* from = arena_.at<float>(bias_gradient_);
       float* to = batch.gradients + bias_offset_;
       batch.accumulate ? kernels().accumulate(shape_.out.channels, from, to) : void(std::copy_n(from, shape_.out.channels, to));

@@ -12,11 +12,16 @@ namespace {
 ///   xhat = (x - mean) / sqrt(variance + epsilon),   y = activation(weight * xhat + bias (+ residual)).
 /// Backward, with M values a channel and dz = dy where the activation let the value pass:
 ///   dbias = sum dz,   dweight = sum dz * xhat,   dx = weight / sqrt(variance + epsilon) * (dz - dbias / M - xhat * dweight / M).
+/// Mean and variance are those of the sub-batch, or the stored ones where the layer is frozen or applied; then
+///   dx = weight / sqrt(variance + epsilon) * dz.
 template <class T>
 class Normalization final : public Operation {
  public:
   Normalization(PlanBuilder& builder, const FusedOperation& operation)
-      : operation_(operation), layer_(std::get<BatchNorm>(builder.node(operation.node).kind)), training_(builder.training()) {
+      : operation_(operation),
+        layer_(std::get<BatchNorm>(builder.node(operation.node).kind)),
+        frozen_(builder.frozen(operation.node)),
+        batch_statistics_(builder.training() && !frozen_) {
     input_ = builder.node(operation.node).inputs[0];
     const Value& x = builder.read_value(input_);
     layout_ = x.layout;
@@ -28,13 +33,15 @@ class Normalization final : public Operation {
       activation_ = {true, static_cast<float>(operation.activation->max.value_or(std::numeric_limits<double>::infinity()))};
     }
 
-    y_ = !training_ && builder.has_one_reader(input_) ? builder.create_value_in_place(operation.output, input_).buffer
-                                                      : builder.create_value(operation.output, layout_, x.type).buffer;
+    // Where nothing goes back through this layer, nobody needs x afterwards.
+    y_ = !builder.wants_gradient(operation.output) && builder.has_one_reader(input_)
+             ? builder.create_value_in_place(operation.output, input_).buffer
+             : builder.create_value(operation.output, layout_, x.type).buffer;
     const int64_t channels = layout_.padded_channels();
     for (BufferId* per_channel : {&mean_, &scale_, &shift_, &inverse_deviation_}) {
       *per_channel = builder.saved(channels * static_cast<int64_t>(sizeof(float)));
     }
-    if (training_) plan_reduction(builder);
+    if (batch_statistics_) plan_reduction(builder);
     // With a residual only y tells what the activation let pass; without one x does.
     if (operation.residual) builder.keep_for_backward(y_);
   }
@@ -51,7 +58,7 @@ class Normalization final : public Operation {
     plan_reduction(builder);
     if (operation_.residual) {
       dz_ = builder.can_overwrite(dy_) ? dy_ : builder.scratch(layout_.size() * static_cast<int64_t>(sizeof(T)));
-      builder.give_gradient(*operation_.residual, dz_);
+      if (builder.wants_gradient(*operation_.residual)) builder.give_gradient(*operation_.residual, dz_);
     }
     if (!builder.wants_gradient(input_)) return;
     // The gradient takes the place of x where nobody reads x any more.
@@ -66,7 +73,7 @@ class Normalization final : public Operation {
   void bind(const Arena& arena) override { arena_ = arena; }
 
   void forward(SubBatch& batch) override {
-    training_ ? batch_statistics(batch) : running_statistics(batch);
+    batch_statistics_ ? batch_statistics(batch) : running_statistics(batch);
     kernels().typed<T>().normalization_forward({.layout = layout_,
                                                 .x = arena_.at<T>(x_),
                                                 .residual = residual_ < 0 ? nullptr : arena_.at<T>(residual_),
@@ -81,20 +88,9 @@ class Normalization final : public Operation {
     const bool stored = dz_ >= 0;
     double* sum_dz = arena_.at<double>(reduced_);
     double* sum_dz_centered = sum_dz + layout_.padded_channels();
-    kernels().typed<T>().normalization_reduce({.layout = layout_,
-                                               .dy = arena_.at<T>(dy_),
-                                               .dy2 = dy2_ < 0 ? nullptr : arena_.at<T>(dy2_),
-                                               .x = arena_.at<T>(x_),
-                                               .y = stored ? arena_.at<T>(y_) : nullptr,
-                                               .dz = stored ? arena_.at<T>(dz_) : nullptr,
-                                               .mean = arena_.at<float>(mean_),
-                                               .scale = arena_.at<float>(scale_),
-                                               .shift = arena_.at<float>(shift_),
-                                               .activation = activation_,
-                                               .sum_dz = sum_dz,
-                                               .sum_dz_centered = sum_dz_centered,
-                                               .partial = arena_.at<double>(partial_)});
-    parameter_gradients(batch, sum_dz, sum_dz_centered);
+    // A frozen layer wants no sums; the first half is for dz alone.
+    if (stored || !frozen_) reduce(stored, sum_dz, sum_dz_centered);
+    if (!frozen_) parameter_gradients(batch, sum_dz, sum_dz_centered);
     if (dx_ < 0) return;
     input_coefficients(batch, sum_dz, sum_dz_centered);
     const float* coefficients = arena_.at<float>(coefficients_);
@@ -124,6 +120,22 @@ class Normalization final : public Operation {
     scratch(partial_, reduction_items(layout_) * 2 * channels * static_cast<int64_t>(sizeof(double)));
     scratch(reduced_, 2 * channels * static_cast<int64_t>(sizeof(double)));
     scratch(coefficients_, 3 * channels * static_cast<int64_t>(sizeof(float)));
+  }
+
+  void reduce(bool stored, double* sum_dz, double* sum_dz_centered) const {
+    kernels().typed<T>().normalization_reduce({.layout = layout_,
+                                               .dy = arena_.at<T>(dy_),
+                                               .dy2 = dy2_ < 0 ? nullptr : arena_.at<T>(dy2_),
+                                               .x = arena_.at<T>(x_),
+                                               .y = stored ? arena_.at<T>(y_) : nullptr,
+                                               .dz = stored ? arena_.at<T>(dz_) : nullptr,
+                                               .mean = arena_.at<float>(mean_),
+                                               .scale = arena_.at<float>(scale_),
+                                               .shift = arena_.at<float>(shift_),
+                                               .activation = activation_,
+                                               .sum_dz = sum_dz,
+                                               .sum_dz_centered = sum_dz_centered,
+                                               .partial = arena_.at<double>(partial_)});
   }
 
   int64_t values_per_channel() const { return layout_.images * layout_.spatial(); }
@@ -183,7 +195,7 @@ class Normalization final : public Operation {
     }
   }
 
-  /// dx = a * dz + b * (x - mean) + c.
+  /// dx = a * dz + b * (x - mean) + c. Stored statistics do not depend on x: then b and c are 0.
   void input_coefficients(const SubBatch& batch, const double* sum_dz, const double* sum_dz_centered) const {
     const int64_t channels = layout_.padded_channels();
     const double count = static_cast<double>(values_per_channel());
@@ -191,6 +203,10 @@ class Normalization final : public Operation {
     float* a = arena_.at<float>(coefficients_);
     float *b = a + channels, *constant = b + channels;
     std::fill_n(a, 3 * channels, 0.0f);
+    if (frozen_) {
+      std::copy_n(arena_.at<float>(scale_), layout_.channels, a);
+      return;
+    }
     for (int64_t c = 0; c < layout_.channels; ++c) {
       const double inverse_deviation = static_cast<double>(inverse[c]);
       const double factor = static_cast<double>(batch.values[offsets_[kWeight] + c]) * inverse_deviation;
@@ -202,7 +218,8 @@ class Normalization final : public Operation {
 
   FusedOperation operation_;
   BatchNorm layer_;
-  bool training_;
+  bool frozen_;
+  bool batch_statistics_;  // of the sub-batch; else the stored ones
   Activation activation_;
   Layout layout_;
   int input_ = -1;
