@@ -14,7 +14,7 @@ const REPETITIONS = 5;
 
 const { Engine, Model } = engineBinding();
 const engine = new Engine({ threads: null, queueLength: 8 });
-const model = new Model(engine, resnet18.graph({ classes: 1000, channels: 3 }), INPUT, 1n);
+const model = new Model(engine, resnet18.graph({ classes: 1000, channels: 3, width: 224, height: 224 }), INPUT, 1n);
 const batch = noiseBatch(INPUT, BATCH_SIZE);
 test.after.always(() => engine.close());
 
@@ -55,9 +55,9 @@ test.serial('making, planning, applying, storing, loading and reshaping resnet18
     apply: () => model.apply(batch, planOptions(BATCH_SIZE)),
     snapshot: () => model.snapshot(),
     restore: () => model.restore(tensors),
-    reshape: () => model.reshape(resnet18.graph({ classes: 10, channels: 3 }), INPUT, ['fc'], 1n),
+    reshape: () => model.reshape(resnet18.graph({ classes: 10, channels: 3, width: 224, height: 224 }), INPUT, ['fc'], 1n),
     'new and close': async () => {
-      const other = new Model(engine, resnet18.graph({ classes: 1000, channels: 3 }), INPUT, 1n);
+      const other = new Model(engine, resnet18.graph({ classes: 1000, channels: 3, width: 224, height: 224 }), INPUT, 1n);
       await other.planMemory(planOptions(BATCH_SIZE));
       await other.close();
     },

@@ -147,7 +147,7 @@ test('a classifier and a server describe themselves in plain numbers', async (t)
   t.true((memory?.trainingBytes ?? 0) > (memory?.inferenceBytes ?? 0));
   const { limits, networks, devices } = await client.getServerInfo();
   t.is(limits?.streamsPerConnection, 16);
-  t.deepEqual(networks.map(({ name }) => name).sort(), ['compact', 'resnet18']);
+  t.deepEqual(networks.map(({ name }) => name).sort(), ['alexnet', 'compact', 'enhanced', 'mobilenet_v2', 'resnet18', 'resnet50']);
   t.true(devices.some(({ runtime, usable }) => runtime === 'cpu' && usable));
 });
 

@@ -50,7 +50,7 @@ function torchErrors(reference: TorchReference, run: string): Map<string, number
 }
 
 const CASES: readonly (readonly [NetworkDefinition, TorchRequest['network'], seeds: readonly number[]])[] = [
-  [compact, { graph: compact.graph({ classes: CLASSES, channels: 3 }), ...INPUT }, [118, 87, 52, 66]],
+  [compact, { graph: compact.graph({ classes: CLASSES, ...INPUT }), ...INPUT }, [118, 87, 52, 66]],
   [resnet18, { resnet18: CLASSES }, [117, 89, 74, 105]],
 ];
 
@@ -58,7 +58,7 @@ for (const [network, torchNetwork, seeds] of CASES) {
   test(`${network.name}: confidences, loss and every gradient tensor of the first step agree with PyTorch's in float64`, async (t) => {
     const reference = await torchReference(request(torchNetwork, seeds));
     const engine = new (engineBinding().Engine)({ threads: 2, queueLength: 4 });
-    const model = new (engineBinding().Model)(engine, network.graph({ classes: CLASSES, channels: 3 }), INPUT, 1n);
+    const model = new (engineBinding().Model)(engine, network.graph({ classes: CLASSES, ...INPUT }), INPUT, 1n);
     const tensors = reference.initialTensors(model);
     await model.restore(tensors);
 

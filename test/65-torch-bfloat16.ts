@@ -34,8 +34,8 @@ interface Case {
 const SMALL = { channels: 3, height: 32, width: 32 } as const;
 const LARGE = { channels: 3, height: 64, width: 64 } as const;
 const SMOOTH = smoothGraph(CLASSES, true);
-const COMPACT = compact.graph({ classes: CLASSES, channels: 3 });
-const RESNET18 = resnet18.graph({ classes: CLASSES, channels: 3 });
+const COMPACT = compact.graph({ classes: CLASSES, ...LARGE });
+const RESNET18 = resnet18.graph({ classes: CLASSES, ...LARGE });
 
 const CASES: readonly Case[] = [
   {

@@ -32,7 +32,7 @@ export const STEP_CASES: readonly StepCase[] = SHAPES.flatMap(({ network, size, 
     THREADS.map((threads) => ({
       name: `${network} ${size}x${size} batch ${batch} ${precision} ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
       network,
-      graph: graphOf(network),
+      graph: graphOf(network, size),
       classes: CLASSES,
       width: size,
       height: size,
@@ -43,10 +43,10 @@ export const STEP_CASES: readonly StepCase[] = SHAPES.flatMap(({ network, size, 
   ),
 );
 
-function graphOf(name: string): NetworkGraph {
+function graphOf(name: string, size: number): NetworkGraph {
   const network = networkByName(name);
   if (network === null) throw new Error(`no network ${name}`);
-  return network.graph({ classes: CLASSES, channels: 3 });
+  return network.graph({ classes: CLASSES, channels: 3, width: size, height: size });
 }
 
 /** The cases that have every word of a pattern in their names; several patterns are separated by commas, none means all cases. */

@@ -18,8 +18,9 @@ export function imageBytes({ imageChannels, imageHeight, imageWidth }: Settings)
   return imageChannels * imageHeight * imageWidth * Float32Array.BYTES_PER_ELEMENT;
 }
 
-export function networkGraph(network: NetworkDefinition, { classes, imageChannels }: Settings): NetworkGraph {
-  return network.graph({ classes: classes.length || network.defaultClassCount, channels: imageChannels });
+export function networkGraph(network: NetworkDefinition, settings: Settings): NetworkGraph {
+  const { classes, imageChannels: channels, imageWidth: width, imageHeight: height } = settings;
+  return network.graph({ classes: classes.length || network.defaultClassCount, channels, width, height });
 }
 
 /** Whether the classes differ in any way; the last layer then starts anew. */
@@ -29,6 +30,10 @@ export function classesDiffer(a: Settings, b: Settings): boolean {
 
 /** Whether the graph or the shapes in it differ. */
 export function graphDiffers(a: Settings, b: Settings): boolean {
-  const sizeDiffers = a.imageWidth !== b.imageWidth || a.imageHeight !== b.imageHeight || a.imageChannels !== b.imageChannels;
-  return sizeDiffers || classesDiffer(a, b);
+  return sizeDiffers(a, b) || a.imageChannels !== b.imageChannels || classesDiffer(a, b);
+}
+
+/** Whether width or height differ. */
+export function sizeDiffers(a: Settings, b: Settings): boolean {
+  return a.imageWidth !== b.imageWidth || a.imageHeight !== b.imageHeight;
 }

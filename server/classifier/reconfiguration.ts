@@ -1,7 +1,8 @@
 import type { Model } from '../../native/binding.js';
+import type { NetworkGraph } from '../../native/graph.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import type { Settings } from '../parameters/settings.js';
-import { classesDiffer, graphDiffers, inputSize, networkGraph } from './plan.js';
+import { classesDiffer, graphDiffers, inputSize, networkGraph, sizeDiffers } from './plan.js';
 
 /** A change of the graph that has been made and can be undone. */
 export interface Reconfiguration {
@@ -20,8 +21,8 @@ export async function reconfigure(
 ): Promise<Reconfiguration | null> {
   if (!graphDiffers(before, after)) return null;
   const tensors = await model.snapshot();
-  const reinitialize = classesDiffer(before, after) ? [network.classLayer] : [];
-  const reinitializedLayers = await model.reshape(networkGraph(network, after), inputSize(after), reinitialize, seed);
+  const graph = networkGraph(network, after);
+  const reinitializedLayers = await model.reshape(graph, inputSize(after), toReinitialize(network, graph, before, after), seed);
   return {
     reinitializedLayers,
     undo: async () => {
@@ -29,4 +30,15 @@ export async function reconfigure(
       await model.restore(tensors);
     },
   };
+}
+
+/** The layers that begin anew by the rules of the network, even where their tensors keep their shapes. */
+function toReinitialize(network: NetworkDefinition, graph: NetworkGraph, before: Settings, after: Settings): string[] {
+  const names = new Set(classesDiffer(before, after) ? [network.classLayer] : []);
+  if (sizeDiffers(before, after) && !network.resizeKeepsWeights) {
+    for (const { kind, name } of graph.layers) {
+      if (kind === 'fully_connected') names.add(name);
+    }
+  }
+  return [...names];
 }

@@ -1,5 +1,7 @@
 import type { Layer, NetworkGraph } from '../../native/graph.js';
 import type { GraphOptions, NetworkDefinition } from './definition.js';
+import { photographInput } from './input.js';
+import { batchNorm, convolution, relu } from './layers.js';
 
 /** Channels and stride of each 3 x 3 convolution; the last stage ends at 1/16 of the image's width and height. */
 const BLOCKS: readonly (readonly [channels: number, stride: 1 | 2])[] = [
@@ -12,9 +14,6 @@ const BLOCKS: readonly (readonly [channels: number, stride: 1 | 2])[] = [
   [128, 1],
   [128, 2],
 ];
-
-/** Brings -127..128 to about the deviation 1 of a photograph; a power of two, so that it is exact. */
-const INPUT_SCALE = 1 / 64;
 
 /**
  * Our own network: 3 x 3 convolutions, each with batch norm and ReLU, a 1 x 1 convolution to the classes and the mean over all
@@ -36,40 +35,19 @@ export const compact: NetworkDefinition = {
 };
 
 function compactGraph({ classes, channels }: GraphOptions): NetworkGraph {
-  const perChannel = (value: number): number[] => Array<number>(channels).fill(value);
-  const layers: Layer[] = [{ kind: 'input', name: 'input', scale: perChannel(INPUT_SCALE), shift: perChannel(0) }];
+  const layers: Layer[] = [photographInput(channels)];
   let input = 'input';
   for (const [index, [outChannels, stride]] of BLOCKS.entries()) {
     const block = `block${index + 1}`;
     layers.push(
-      {
-        kind: 'convolution',
-        name: `${block}.conv`,
-        input,
-        outChannels,
-        kernel: [3, 3],
-        stride: [stride, stride],
-        padding: [1, 1],
-        groups: 1,
-        bias: false,
-      },
-      { kind: 'batch_norm', name: `${block}.bn`, input: `${block}.conv`, epsilon: 1e-5, momentum: 0.1 },
-      { kind: 'relu', name: `${block}.relu`, input: `${block}.bn`, max: null },
+      convolution(`${block}.conv`, input, outChannels, { kernel: 3, stride }),
+      batchNorm(`${block}.bn`, `${block}.conv`),
+      relu(`${block}.relu`, `${block}.bn`),
     );
     input = `${block}.relu`;
   }
   layers.push(
-    {
-      kind: 'convolution',
-      name: 'classifier',
-      input,
-      outChannels: classes,
-      kernel: [1, 1],
-      stride: [1, 1],
-      padding: [0, 0],
-      groups: 1,
-      bias: true,
-    },
+    convolution('classifier', input, classes, { kernel: 1, bias: true }),
     { kind: 'global_average_pool', name: 'pool', input: 'classifier' },
     { kind: 'softmax', name: 'softmax', input: 'pool' },
   );

@@ -1,10 +1,14 @@
 import type { NetworkGraph } from '../../native/graph.js';
 
-/** What a network's graph depends on. The image size is none of it: the engine infers the shapes. */
+/** What a network's graph depends on. The shapes follow from it: the engine infers them. */
 export interface GraphOptions {
   /** Outputs of the last layer. */
   readonly classes: number;
   readonly channels: Channels;
+  /** Pixels of a row of each image. */
+  readonly width: number;
+  /** Rows of each image. */
+  readonly height: number;
 }
 
 export type Channels = 1 | 3;
@@ -20,7 +24,7 @@ export interface NetworkDefinition {
   readonly defaultSize: number;
   /** Whether image_width and image_height can be set at all. */
   readonly resizable: boolean;
-  /** Whether another image size keeps all weights. */
+  /** Whether another image size keeps all weights; else it initialises the fully connected layers anew. */
   readonly resizeKeepsWeights: boolean;
   readonly defaultBatchSize: number;
   readonly defaultWeightPrior: number;

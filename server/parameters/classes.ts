@@ -1,5 +1,8 @@
 import { refuse } from '../errors/refusal.js';
+import { networks } from '../networks/index.js';
 import { type ParameterDefinition, parameter } from './definition.js';
+
+const CLASS_LAYERS = networks.map(({ name, classLayer }) => `${name}: ${classLayer}`).join(', ');
 
 export const classParameters: readonly ParameterDefinition[] = [
   parameter({
@@ -9,7 +12,7 @@ export const classParameters: readonly ParameterDefinition[] = [
     range: 'names that are not empty',
     default: 'none',
     reinitializes:
-      'Where the list differs from the present one in any way: weights, biases and momentum of the last layer (compact: classifier, resnet18: fc). ' +
+      `Where the list differs from the present one in any way: weights, biases and momentum of the last layer (${CLASS_LAYERS}). ` +
       'Other layers keep theirs.',
     documentation:
       'Names of the classes, unique, in the order in which the network tells confidences. Must be set before training and applying.',

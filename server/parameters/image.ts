@@ -1,5 +1,6 @@
 import { refuse } from '../errors/refusal.js';
 import type { Channels } from '../networks/definition.js';
+import { networks } from '../networks/index.js';
 import { type Draft, type ParameterDefinition, parameter, type SetEnvironment } from './definition.js';
 
 /** Pixels in a row and rows beyond which a set is a mistake rather than a wish. */
@@ -9,7 +10,8 @@ const MAXIMUM_SIZE = 32_768n;
 export const IMAGE_RANGE = { min: -127, max: 128 } as const;
 
 const SIZE_RANGE = `an integer from the network's minimum to ${MAXIMUM_SIZE}`;
-const SIZE_KEEPS = 'Nothing: both compact and resnet18 keep all weights.';
+const MINIMA = networks.map(({ name, minSize }) => `${name} ${minSize}`).join(', ');
+const SIZE_RESET = `${names(false)}: weights, biases and momentum of the fully connected layers. ${names(true)}: nothing.`;
 const CHANNELS_RESET =
   "From 3 to 1 the first convolution's filters are summed over their channels and its momentum is set to 0; all else is kept.";
 
@@ -20,8 +22,8 @@ export const imageParameters: readonly ParameterDefinition[] = [
     type: 'int',
     range: SIZE_RANGE,
     default: '224',
-    reinitializes: SIZE_KEEPS,
-    documentation: 'Pixels in a row of each image. Below the minimum of the network (compact 15, resnet18 32) it is refused.',
+    reinitializes: SIZE_RESET,
+    documentation: `Pixels in a row of each image. Below the minimum of the network (${MINIMA}) it is refused.`,
     get: ({ settings }) => [BigInt(settings.imageWidth)],
     set: (draft, [value], environment) => {
       draft.imageWidth = checkSize('image_width', value, environment, draft.imageWidth);
@@ -32,8 +34,8 @@ export const imageParameters: readonly ParameterDefinition[] = [
     type: 'int',
     range: SIZE_RANGE,
     default: '224',
-    reinitializes: SIZE_KEEPS,
-    documentation: 'Rows of each image. Below the minimum of the network (compact 15, resnet18 32) it is refused.',
+    reinitializes: SIZE_RESET,
+    documentation: `Rows of each image. Below the minimum of the network (${MINIMA}) it is refused.`,
     get: ({ settings }) => [BigInt(settings.imageHeight)],
     set: (draft, [value], environment) => {
       draft.imageHeight = checkSize('image_height', value, environment, draft.imageHeight);
@@ -55,7 +57,7 @@ export const imageParameters: readonly ParameterDefinition[] = [
     count: 3,
     range: 'width, height and channels, each as the parameter of its own',
     default: '224, 224, 3',
-    reinitializes: CHANNELS_RESET,
+    reinitializes: 'What its parts reset.',
     documentation: 'The shape at once: image_width, image_height and image_num_channels.',
     get: ({ settings }) => [settings.imageWidth, settings.imageHeight, settings.imageChannels].map(BigInt),
     set: (draft, [width, height, channels], environment) => {
@@ -77,6 +79,14 @@ export const imageParameters: readonly ParameterDefinition[] = [
     get: () => [IMAGE_RANGE.max],
   }),
 ];
+
+/** Of the networks whose weights another size keeps, or not. */
+function names(keepsWeights: boolean): string {
+  return networks
+    .filter(({ resizeKeepsWeights }) => resizeKeepsWeights === keepsWeights)
+    .map(({ name }) => name)
+    .join(', ');
+}
 
 function checkSize(name: string, value: bigint | undefined, { network }: SetEnvironment, present: number): number {
   const size = value ?? 0n;

@@ -9,7 +9,7 @@ export const RECOGNITION_BYTES = 4096;
 
 const HALCON_PROBLEM = "it is not a safetensors file; HALCON's own .hdl files are a closed format that nobody else can read";
 const HALCON_REMEDY =
-  'read a network instead (compact, or resnet18 with weights from torchvision) and train it on the same images: the operators and parameters are the same';
+  'read a network instead (compact or enhanced, or one of the others with weights from torchvision) and train it on the same images: the operators and parameters are the same';
 
 /**
  * What a file is refused with that could not be read: damaged where it was once ours, else not ours.

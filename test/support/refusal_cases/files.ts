@@ -31,8 +31,8 @@ export const fileCases: readonly Case[] = [
   {
     what: 'a network that this server does not have',
     reason: 'FILE_NOT_FOUND',
-    metadata: { file_name: 'pretrained_dl_classifier_enhanced.hdl', problem: /no network "enhanced"; it has compact, resnet18/ },
-    act: (s) => read(s, 'pretrained_dl_classifier_enhanced.hdl'),
+    metadata: { file_name: 'pretrained_dl_classifier_vgg16.hdl', problem: /no network "vgg16"; it has compact, enhanced, / },
+    act: (s) => read(s, 'pretrained_dl_classifier_vgg16.hdl'),
   },
   {
     what: 'trained weights that nobody has put there',

@@ -24,6 +24,15 @@ export function torchvisionInput(channels: Channels): InputLayer {
   };
 }
 
+/** Brings -127..128 to about the deviation 1 of a photograph; a power of two, so that it is exact. */
+const PHOTOGRAPH_SCALE = 1 / 64;
+
+/** The input of our own networks. */
+export function photographInput(channels: Channels): InputLayer {
+  const perChannel = (value: number): number[] => Array<number>(channels).fill(value);
+  return { kind: 'input', name: 'input', scale: perChannel(PHOTOGRAPH_SCALE), shift: perChannel(0) };
+}
+
 function average(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
