@@ -50,6 +50,13 @@ const Row kRows[] = {
     {"depthwise 32 stride 2", {32, 9, 9}, {32, {3, 3}, {2, 2}, {1, 1}, 32, false}},
     {"depthwise 20 with bias, 5x5", {20, 7, 7}, {20, {5, 5}, {1, 1}, {2, 2}, 20, true}},
     {"depthwise with two filters a channel", {6, 5, 5}, {12, {3, 3}, {1, 1}, {1, 1}, 6, false}},
+    {"depthwise 96 stride 2", {96, 10, 10}, {96, {3, 3}, {2, 2}, {1, 1}, 96, false}},
+    {"depthwise 144", {144, 5, 5}, {144, {3, 3}, {1, 1}, {1, 1}, 144, false}},
+    {"depthwise 192 stride 2, odd size", {192, 7, 5}, {192, {3, 3}, {2, 2}, {1, 1}, 192, false}},
+    {"depthwise 32, input 1 x 1", {32, 1, 1}, {32, {3, 3}, {1, 1}, {1, 1}, 32, false}, 4},
+    {"1x1, 96 to 24", {96, 5, 5}, {24, {1, 1}, {1, 1}, {0, 0}, 1, false}},
+    {"5x5 padding 2, 64 to 48, bias", {64, 6, 6}, {48, {5, 5}, {1, 1}, {2, 2}, 1, true}},
+    {"11x11 stride 4 padding 2, bias", {3, 29, 33}, {16, {11, 11}, {4, 4}, {2, 2}, 1, true}},
     {"bias, 16 to 16", {16, 6, 6}, {16, {3, 3}, {1, 1}, {1, 1}, 1, true}},
     {"bias, 5 to 7, stride 2, batch 3", {5, 7, 7}, {7, {3, 3}, {2, 2}, {1, 1}, 1, true}, 3},
 };
@@ -66,7 +73,8 @@ std::vector<EngineCase> convolution_cases() {
   // As the first layer, where no gradient of the input is wanted.
   for (const int64_t channels : {1, 3}) {
     for (const PixelFormat format : {PixelFormat::kUint8, PixelFormat::kFloat32}) {
-      for (const Convolution& layer : {convolution(16, 7, 2, 3), convolution(10, 3, 1, 1), convolution(64, 3, 2, 1, 1, true)}) {
+      for (const Convolution& layer : {convolution(16, 7, 2, 3), convolution(10, 3, 1, 1), convolution(64, 3, 2, 1, 1, true),
+                                       convolution(64, 11, 4, 2, 1, true)}) {
         const std::string name =
             "first layer, " + std::to_string(channels) + " channels to " + std::to_string(layer.out_channels);
         cases.push_back({name, {channels, 11, 13}, 2, Network(channels).then(layer).classify_flat(4), format});

@@ -138,6 +138,8 @@ std::vector<EngineCase> pooling_cases() {
       {"max 2x2 stride 3", pool(kMax, 2, 3), 8, 8},
       {"max of all", pool(kMax, 5, 5), 5, 5},
       {"max, window larger than the input", pool(kMax, 5, 1, 2), 3, 3},
+      {"max of one value", pool(kMax, 1, 2), 1, 1},
+      {"max 2x3 stride 2, window as high as the input", Pool{kMax, {2, 3}, {2, 2}, {0, 0}, false, true}, 2, 9},
       {"max 3x1 stride 2x1", Pool{kMax, {3, 1}, {2, 1}, {1, 0}, false, true}},
       {"average 2x2 stride 2", pool(kAverage, 2, 2), 8, 8},
       {"average 2x2 stride 2, odd size, ceil mode", pool(kAverage, 2, 2, 0, true), 7, 5},
