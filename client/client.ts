@@ -1,6 +1,7 @@
 import { ClassifierServiceService as service } from '../generated/dlclassifier/v1/classifier_service.js';
 import { Classifier } from './classifier/classifier.js';
-import { type ClassifierList, type ServerInfo, withNumbers } from './classifier/descriptions.js';
+import { type ClassifierList, type ImportedWeights, type ServerInfo, withNumbers } from './classifier/descriptions.js';
+import { type ImportWeightsOptions, sendWeights } from './classifier/import_weights.js';
 import { sendSerialized } from './classifier/serialized.js';
 import type { CallOptions } from './transport/call_options.js';
 import type { ConnectOptions } from './transport/connect_options.js';
@@ -76,6 +77,18 @@ export class DlClassifierClient implements AsyncDisposable {
   /** Makes a classifier from the bytes of `classifier.serialize()`, or of a stored file. */
   async deserialize(bytes: Uint8Array, options: CallOptions = {}): Promise<Classifier> {
     return new Classifier(this.#connection, await sendSerialized(this.#connection, bytes, options));
+  }
+
+  /**
+   * Brings weights from other programs, torchvision or timm for instance: as the network's trained weights, which
+   * `readClassifier('pretrained_dl_classifier_resnet18')` finds from then on, or with `name` as a stored classifier.
+   *
+   * @param bytes a safetensors file with tensors of the types F32, F16, BF16 or F64
+   * @param network for instance `resnet18`
+   * @throws WeightsDoNotFitError, which names every tensor that is missing, superfluous or misshapen; FileNotOursError
+   */
+  async importWeights(bytes: Uint8Array, network: string, options: ImportWeightsOptions = {}): Promise<ImportedWeights> {
+    return withNumbers(await sendWeights(this.#connection, bytes, network, options));
   }
 
   /** Lists what is stored on the server, and what is open. */

@@ -8,7 +8,9 @@ import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifie
 import { catalogue } from '../server/errors/catalogue.js';
 
 const PROTO = fileURLToPath(new URL('../proto', import.meta.url));
-const FILES = ['classifier_service', 'classifier', 'error', 'image', 'param', 'server_info'].map((name) => `dlclassifier/v1/${name}.proto`);
+const FILES = ['classifier_service', 'classifier', 'error', 'image', 'param', 'server_info', 'weights'].map(
+  (name) => `dlclassifier/v1/${name}.proto`,
+);
 const PREFIX = 'ERROR_REASON_';
 
 function load(file: string) {
@@ -30,7 +32,7 @@ for (const file of FILES) {
   });
 }
 
-test('the calls are those of the operator family and three more', (t) => {
+test('the calls are those of the operator family and four more', (t) => {
   const service = load('dlclassifier/v1/classifier_service.proto')['dlclassifier.v1.ClassifierService'] as ServiceDefinition;
   t.deepEqual(Object.keys(service), [
     'ReadClassifier',
@@ -45,6 +47,7 @@ test('the calls are those of the operator family and three more', (t) => {
     'WriteClassifier',
     'SerializeClassifier',
     'DeserializeClassifier',
+    'ImportWeights',
     'ClearClassifier',
     'ListClassifiers',
     'DescribeClassifier',
@@ -53,7 +56,7 @@ test('the calls are those of the operator family and three more', (t) => {
   const streams = Object.entries(service).map(([name, method]) => [name, method.requestStream, method.responseStream] as const);
   t.deepEqual(
     streams.filter(([, request]) => request).map(([name]) => name),
-    ['TrainBatch', 'ApplyClassifier', 'DeserializeClassifier'],
+    ['TrainBatch', 'ApplyClassifier', 'DeserializeClassifier', 'ImportWeights'],
   );
   t.deepEqual(
     streams.filter(([, , response]) => response).map(([name]) => name),

@@ -11,9 +11,9 @@ import { serializeClassifier } from '../server/store/classifier_file.js';
 import { removeLeftovers, writeDurably } from '../server/store/durable_write.js';
 import { fileNamesToRead, fileNameToWrite } from '../server/store/file_name.js';
 import { ModelFolder } from '../server/store/model_folder.js';
-import { readPretrainedWeights } from '../server/store/pretrained_weights.js';
 import { encodeHeader, type TensorEntry } from '../server/store/safetensors.js';
 import { listStoredClassifiers } from '../server/store/stored_classifiers.js';
+import { readPretrainedWeights } from '../server/weights/pretrained.js';
 
 const test = anyTest as TestFn<{ path: string; folder: ModelFolder }>;
 
@@ -191,13 +191,14 @@ test('trained weights are read without the counts of batches', async (t) => {
     { name: 'bn1.weight', dtype: 'F32', shape: [2], data: new Uint8Array(Float32Array.of(1, 2).buffer) },
   ]);
   t.true(await folder.hasPretrained(source.fileName));
-  t.deepEqual(await readPretrainedWeights(folder, 'resnet18', source), [{ name: 'bn1.weight', shape: [2], data: Float32Array.of(1, 2) }]);
+  const bytes = Buffer.from(Float32Array.of(1, 2).buffer);
+  t.deepEqual(await readPretrainedWeights(folder, 'resnet18', source), [{ name: 'bn1.weight', dtype: 'F32', shape: [2], bytes }]);
 });
 
-test('trained weights of another type are refused', async (t) => {
+test('trained weights that are no safetensors file are refused with how to get them', async (t) => {
   const { folder, path } = t.context;
-  await putPretrained(path, [{ name: 'bn1.weight', dtype: 'F16', shape: [2], data: new Uint8Array(4) }]);
+  await putPretrained(path, [{ name: 'bn1.weight', dtype: 'F32', shape: [2], data: new Uint8Array(7) }]);
   const refusal = await refusalOf(() => readPretrainedWeights(folder, 'resnet18', source));
   t.is(refusal.reason, 'FILE_NOT_OURS');
-  t.regex(refusal.message, /"bn1.weight" is of the type F16, not F32.*torchvision/);
+  t.regex(refusal.message, /pretrained\/resnet18\.safetensors.*"bn1.weight" has 7 bytes.*torchvision.*dlc import/);
 });

@@ -11,11 +11,21 @@ import { limitCases, limitFlags, limits } from './support/refusal_cases/limits.j
 import { parameterCases } from './support/refusal_cases/parameters.js';
 import { trainingCases } from './support/refusal_cases/training.js';
 import { uploadCases } from './support/refusal_cases/uploads.js';
+import { weightCases } from './support/refusal_cases/weights.js';
 import { getParams, named, refusalOf, setParams, testOverTheWire, train, type WireContext } from './support/wire.js';
 
 const test = testOverTheWire(limitFlags);
 
-const CASES = [...handleCases, ...fileCases, ...parameterCases, ...trainingCases, ...imageCases, ...uploadCases, ...limitCases];
+const CASES = [
+  ...handleCases,
+  ...fileCases,
+  ...parameterCases,
+  ...trainingCases,
+  ...imageCases,
+  ...uploadCases,
+  ...limitCases,
+  ...weightCases,
+];
 
 /** All that a caller can see of the classifier: every parameter, every weight, statistic and momentum, the step. */
 async function seen({ client, classifier }: Situation) {

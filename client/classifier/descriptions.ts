@@ -4,6 +4,7 @@ import type {
   WriteClassifierResponse,
 } from '../../generated/dlclassifier/v1/classifier.js';
 import type { GetServerInfoResponse } from '../../generated/dlclassifier/v1/server_info.js';
+import type { ImportWeightsResponse } from '../../generated/dlclassifier/v1/weights.js';
 
 /** The contract's messages with plain numbers where it has 64-bit integers: sizes, counts and steps stay far below 2^53. */
 export type WithNumbers<T> = T extends bigint
@@ -35,6 +36,9 @@ export type ClassifierList = WithNumbers<ListClassifiersResponse>;
 
 /** A file in the server's model folder. */
 export type StoredFile = WithNumbers<WriteClassifierResponse>;
+
+/** What weights of another program were stored as, and what of the network they did not have. */
+export type ImportedWeights = WithNumbers<ImportWeightsResponse>;
 
 /** Version, devices, limits and networks of a server. */
 export type ServerInfo = WithNumbers<GetServerInfoResponse>;

@@ -51,6 +51,7 @@ export const REFUSAL_CLASSES = {
   FILE_NOT_WRITABLE: refusals.FileNotWritableError,
   INTERNAL: refusals.InternalError,
   INVALID_REQUEST: refusals.InvalidRequestError,
+  WEIGHTS_DO_NOT_FIT: refusals.WeightsDoNotFitError,
 } as const satisfies Record<Reason, RefusalClass>;
 
 export function isKnownReason(reason: string): reason is Reason {

@@ -127,3 +127,6 @@ export class InternalError extends DlClassifierError<'problem'> {}
 
 /** INVALID_ARGUMENT: a request field that must be set is not, or has no meaning. */
 export class InvalidRequestError extends DlClassifierError<'field' | 'problem'> {}
+
+/** 7703, INVALID_ARGUMENT: weights that are not those of the network; one pattern a line, `layer1.{0,1}.bn1.bias` are two tensors. */
+export class WeightsDoNotFitError extends DlClassifierError<'file_name' | 'network' | 'problem' | 'missing' | 'extra' | 'misshapen'> {}

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { Binding, Engine, Model } from '../../native/binding.js';
+import type { Binding, Engine, Model, Tensor } from '../../native/binding.js';
 import type { NetworkDefinition } from '../networks/definition.js';
-import { defaultSettings } from '../parameters/settings.js';
-import type { ClassifierRecord, StoredTensor } from '../store/classifier_record.js';
+import { defaultSettings, type Settings } from '../parameters/settings.js';
+import type { ClassifierRecord } from '../store/classifier_record.js';
+import type { WantedWeights } from '../weights/fit.js';
 import { Classifier, type ClassifierDevice } from './classifier.js';
 import { inputSize, networkGraph } from './plan.js';
-import { type Completeness, matchTensors } from './stored_tensors.js';
+import { matchTensors } from './stored_tensors.js';
 
 /** Makes classifiers on one device. */
 export class ClassifierFactory {
@@ -20,51 +21,47 @@ export class ClassifierFactory {
     return this.#open({ network, settings: defaultSettings(network), step: 0, seed }, null);
   }
 
+  /** What weights of another program must fit to be loaded with these settings. */
+  async wantedWeights(network: NetworkDefinition, settings: Settings): Promise<WantedWeights> {
+    const model = new this.binding.Model(this.engine, networkGraph(network, settings), inputSize(settings), 0n);
+    const { tensors } = model;
+    await model.close();
+    return { network: network.name, tensors, classLayer: network.classLayer };
+  }
+
   /**
-   * A network with weights that another program trained.
+   * A network with weights that another program trained. Layers of which there are none are fresh.
+   *
+   * @param weights by the names and in the shapes of the network
+   */
+  async pretrained(network: NetworkDefinition, settings: Settings, seed: bigint, weights: readonly Tensor[]): Promise<Classifier> {
+    return this.#open({ network, settings, step: 0, seed }, () => weights);
+  }
+
+  /**
+   * A classifier as it was stored.
    *
    * @param refusal makes what the call is refused with of what does not fit
    */
-  async pretrained(
-    network: NetworkDefinition,
-    seed: bigint,
-    tensors: readonly StoredTensor[],
-    refusal: ProblemRefusal,
-  ): Promise<Classifier> {
-    const record = { network, settings: defaultSettings(network), step: 0, seed };
-    return this.#open(record, { tensors, completeness: 'weights', refusal });
+  async stored(record: ClassifierRecord, refusal: (problem: string) => Error): Promise<Classifier> {
+    return this.#open(record, (model) => {
+      const matched = matchTensors(model.tensors, record.tensors, 'complete');
+      if (typeof matched === 'string') throw refusal(matched);
+      return matched;
+    });
   }
 
-  /** A classifier as it was stored. */
-  async stored(record: ClassifierRecord, refusal: ProblemRefusal): Promise<Classifier> {
-    return this.#open(record, { tensors: record.tensors, completeness: 'complete', refusal });
-  }
-
-  async #open(record: Omit<ClassifierRecord, 'tensors'>, values: Values | null): Promise<Classifier> {
+  async #open(record: Omit<ClassifierRecord, 'tensors'>, values: ((model: Model) => readonly Tensor[]) | null): Promise<Classifier> {
     const { network, settings, seed } = record;
     const model = new this.binding.Model(this.engine, networkGraph(network, settings), inputSize(settings), seed);
     try {
-      if (values !== null) await restore(model, values);
+      if (values !== null) await model.restore(values(model));
       return new Classifier(network, seed, model, this.device, record);
     } catch (error) {
       await model.close();
       throw error;
     }
   }
-}
-
-type ProblemRefusal = (problem: string) => Error;
-
-interface Values {
-  readonly tensors: readonly StoredTensor[];
-  readonly completeness: Completeness;
-  readonly refusal: ProblemRefusal;
-}
-
-async function restore(model: Model, { tensors, completeness, refusal }: Values): Promise<void> {
-  const matched = matchTensors(model.tensors, tensors, completeness);
-  if (typeof matched === 'string') throw refusal(matched);
-  await model.restore(matched);
 }
 
 /** For a caller who names no seed. */

@@ -68,7 +68,7 @@ export const catalogue = {
   FILE_NOT_OURS: entry(
     { number: 7703, status: status.INVALID_ARGUMENT, required: ['file_name', 'problem'], optional: ['remedy'] },
     (m) =>
-      `${JSON.stringify(m.file_name)} is not a classifier of this service: ${m.problem}; ` +
+      `${JSON.stringify(m.file_name)} is no file that this service reads: ${m.problem}; ` +
       (m.remedy ?? 'give a file that WriteClassifier or SerializeClassifier made'),
   ),
   FILE_TOO_NEW: entry(
@@ -221,6 +221,17 @@ export const catalogue = {
     (m) => `a defect of the server: ${m.problem}; its log has the details`,
   ),
   INVALID_REQUEST: entry({ status: status.INVALID_ARGUMENT, required: ['field', 'problem'] }, (m) => `${m.field}: ${m.problem}`),
+  WEIGHTS_DO_NOT_FIT: entry(
+    {
+      number: 7703,
+      status: status.INVALID_ARGUMENT,
+      required: ['file_name', 'network', 'problem'],
+      optional: ['missing', 'extra', 'misshapen', 'remedy'],
+    },
+    (m) =>
+      `${JSON.stringify(m.file_name)} does not hold the weights of ${m.network}: ${m.problem}; ` +
+      (m.remedy ?? 'give the weights of that network, under the names of torchvision or timm'),
+  ),
 } as const;
 
 /** Name of a refusal, as `reason` of its google.rpc.ErrorInfo has it. */

@@ -39,7 +39,7 @@ export interface NetworkDefinition {
 
 /** Trained weights that users bring themselves. */
 export interface PretrainedWeights {
-  /** A safetensors file in the folder `pretrained` of the model folder, all tensors float32, named and shaped as the network's. */
+  /** A safetensors file in the folder `pretrained` of the model folder. */
   readonly fileName: string;
   /** How to get it. */
   readonly remedy: string;

@@ -1,3 +1,4 @@
+import { type Refusal, refuse } from '../errors/refusal.js';
 import { alexnet } from './alexnet.js';
 import { compact } from './compact.js';
 import type { NetworkDefinition } from './definition.js';
@@ -30,6 +31,24 @@ export function parseFileName(fileName: string): FileReference {
   const network = networkByName(name);
   if (network !== null) return { kind: 'network', network };
   return name === fileName ? { kind: 'stored' } : { kind: 'unknown_network', name };
+}
+
+/**
+ * The network that a caller names.
+ *
+ * @throws Refusal FILE_NOT_FOUND, which tells the networks that there are
+ */
+export function networkByFileName(fileName: string): NetworkDefinition {
+  const reference = parseFileName(fileName);
+  if (reference.kind === 'network') return reference.network;
+  const name = reference.kind === 'unknown_network' ? reference.name : fileName;
+  throw unknownNetwork(fileName, name);
+}
+
+/** What a name is refused with that is no network's. */
+export function unknownNetwork(fileName: string, name: string): Refusal {
+  const known = networks.map((network) => network.name).join(', ');
+  return refuse('FILE_NOT_FOUND', { file_name: fileName, problem: `this server has no network ${JSON.stringify(name)}; it has ${known}` });
 }
 
 function withoutSuffix(name: string): string {

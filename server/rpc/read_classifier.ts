@@ -3,10 +3,12 @@ import type { Classifier } from '../classifier/classifier.js';
 import { drawSeed } from '../classifier/classifier_factory.js';
 import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
-import { networks, parseFileName } from '../networks/index.js';
+import { parseFileName, unknownNetwork } from '../networks/index.js';
+import { defaultSettings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
 import { deserializeClassifier } from '../store/classifier_file.js';
-import { pretrainedRefusal, readPretrainedWeights } from '../store/pretrained_weights.js';
+import { loadWeights } from '../weights/load.js';
+import { pretrainedPath, readPretrainedWeights } from '../weights/pretrained.js';
 import type { CallContext } from './context.js';
 
 /** ReadClassifier: a network, or a classifier that was stored. */
@@ -19,11 +21,8 @@ async function read({ fileName, pretrained, seed }: ReadClassifierRequest, serve
   switch (reference.kind) {
     case 'network':
       return readNetwork(reference.network, fileName, pretrained ?? true, seed ?? drawSeed(), server);
-    case 'unknown_network': {
-      const known = networks.map(({ name }) => name).join(', ');
-      const problem = `this server has no network ${JSON.stringify(reference.name)}; it has ${known}`;
-      throw refuse('FILE_NOT_FOUND', { file_name: fileName, problem });
-    }
+    case 'unknown_network':
+      throw unknownNetwork(fileName, reference.name);
     case 'stored':
       return readStored(fileName, server);
   }
@@ -38,8 +37,11 @@ async function readNetwork(
 ): Promise<Classifier> {
   const source = network.pretrained;
   if (source === null || !pretrained) return classifiers.fresh(network, seed);
-  const tensors = await readPretrainedWeights(folder, fileName, source);
-  return classifiers.pretrained(network, seed, tensors, (problem) => pretrainedRefusal(source, problem));
+  const file = await readPretrainedWeights(folder, fileName, source);
+  const settings = defaultSettings(network);
+  const wanted = await classifiers.wantedWeights(network, settings);
+  const { tensors } = await loadWeights(wanted, file, pretrainedPath(source), source.remedy);
+  return classifiers.pretrained(network, settings, seed, tensors);
 }
 
 async function readStored(name: string, { folder, classifiers, engine }: ServerState): Promise<Classifier> {

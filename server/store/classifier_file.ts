@@ -1,6 +1,6 @@
 import { refuse } from '../errors/refusal.js';
 import { sha256 } from './checksum.js';
-import type { ClassifierRecord } from './classifier_record.js';
+import type { ClassifierRecord, StoredTensor } from './classifier_record.js';
 import { fileRefusal } from './file_refusal.js';
 import { readFloat32Tensors } from './float32_tensors.js';
 import { decodeMetadata, encodeMetadata, FORMAT, FORMAT_VERSION, MetadataProblem } from './metadata.js';
@@ -26,14 +26,27 @@ const STATISTIC_SUFFIX = '.running_var';
  * has. `checksum` is SHA-256 of the data, `header_checksum` that of the header.
  */
 export async function serializeClassifier(record: ClassifierRecord): Promise<SerializedClassifier> {
-  const tensors = tensorEntries(record);
+  const tensors = tensorEntries(record.tensors, record.step);
   const data = tensors.map((tensor) => tensor.data);
   const metadata = encodeMetadata(record);
   metadata.set('checksum', await sha256(data));
   metadata.set('header_checksum', NO_CHECKSUM);
   const header = encodeHeader(metadata, tensors);
   header.write(await headerChecksum(header.subarray(LENGTH_BYTES)), checksumOffset(header), 'latin1');
-  const parts = [header, ...data];
+  return withSize([header, ...data]);
+}
+
+/** A safetensors file of tensors alone, with the counts that strict loading in PyTorch asks for. */
+export function encodeTensorFile(
+  metadata: ReadonlyMap<string, string>,
+  tensors: readonly StoredTensor[],
+  step: number,
+): SerializedClassifier {
+  const entries = tensorEntries(tensors, step);
+  return withSize([encodeHeader(metadata, entries), ...entries.map(({ data }) => data)]);
+}
+
+function withSize(parts: readonly Uint8Array[]): SerializedClassifier {
   return { totalBytes: parts.reduce((sum, part) => sum + part.byteLength, 0), parts };
 }
 
@@ -97,7 +110,7 @@ function checksumOffset(bytes: Buffer): number {
   return mark < 0 ? -1 : mark + HEADER_CHECKSUM_MARK.length;
 }
 
-function tensorEntries({ tensors, step }: ClassifierRecord): TensorEntry[] {
+function tensorEntries(tensors: readonly StoredTensor[], step: number): TensorEntry[] {
   const counts = tensors
     .filter(({ name }) => name.endsWith(STATISTIC_SUFFIX) && !name.includes('/'))
     .map(({ name }) => batchCount(`${name.slice(0, -STATISTIC_SUFFIX.length)}${BATCH_COUNT_SUFFIX}`, step));

@@ -1,4 +1,5 @@
 import { Refusal, refuse } from '../errors/refusal.js';
+import { recogniseForeignFile } from './foreign_file.js';
 import { FORMAT, MetadataProblem } from './metadata.js';
 import { SafetensorsProblem } from './safetensors.js';
 
@@ -6,10 +7,6 @@ import { SafetensorsProblem } from './safetensors.js';
 const MARK = `"format":"${FORMAT}"`;
 /** Bytes from the beginning that tell whether a file is ours. */
 export const RECOGNITION_BYTES = 4096;
-
-const HALCON_PROBLEM = "it is not a safetensors file; HALCON's own .hdl files are a closed format that nobody else can read";
-const HALCON_REMEDY =
-  'read a network instead (compact or enhanced, or one of the others with weights from torchvision) and train it on the same images: the operators and parameters are the same';
 
 /**
  * What a file is refused with that could not be read: damaged where it was once ours, else not ours.
@@ -22,8 +19,7 @@ export function fileRefusal(fileName: string, bytes: Uint8Array, error: unknown)
   if (error instanceof Refusal && error.reason.startsWith('FILE_')) return error;
   const beginning = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, RECOGNITION_BYTES));
   if (beginning.includes(MARK)) return refuse('FILE_DAMAGED', { file_name: fileName, problem: error.message }, { cause: error });
-  if (fileName.toLowerCase().endsWith('.hdl')) {
-    return refuse('FILE_NOT_OURS', { file_name: fileName, problem: HALCON_PROBLEM, remedy: HALCON_REMEDY }, { cause: error });
-  }
+  const foreign = recogniseForeignFile(fileName, beginning);
+  if (foreign !== null) return refuse('FILE_NOT_OURS', { file_name: fileName, ...foreign }, { cause: error });
   return refuse('FILE_NOT_OURS', { file_name: fileName, problem: error.message }, { cause: error });
 }

@@ -1,5 +1,5 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { refuse } from '../errors/refusal.js';
 import type { SerializedClassifier } from './classifier_file.js';
 import { writeDurably } from './durable_write.js';
@@ -31,12 +31,13 @@ export class ModelFolder {
    */
   async write(name: string, { parts }: SerializedClassifier): Promise<string> {
     const fileName = fileNameToWrite(name);
-    try {
-      await writeDurably(join(this.path, fileName), parts);
-    } catch (error) {
-      throw refuse('FILE_NOT_WRITABLE', { file_name: fileName, problem: describe(error) }, { cause: error });
-    }
+    await this.#write(fileName, parts);
     return fileName;
+  }
+
+  /** Replaces trained weights, in one step. @throws Refusal FILE_NOT_WRITABLE */
+  async writePretrained(fileName: string, { parts }: SerializedClassifier): Promise<void> {
+    await this.#write(join(PRETRAINED_FOLDER, fileName), parts);
   }
 
   /** @throws Refusal FILE_NOT_FOUND, FILE_NOT_OURS */
@@ -62,6 +63,16 @@ export class ModelFolder {
     const names = (await readdir(this.path)).filter((name) => hasEnding(name) && !name.startsWith('.')).sort();
     const files = await Promise.all(names.map((name) => this.#find(name)));
     return files.filter((file) => file !== null);
+  }
+
+  async #write(fileName: string, parts: readonly Uint8Array[]): Promise<void> {
+    const path = join(this.path, fileName);
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await writeDurably(path, parts);
+    } catch (error) {
+      throw refuse('FILE_NOT_WRITABLE', { file_name: fileName, problem: describe(error) }, { cause: error });
+    }
   }
 
   async #find(fileName: string): Promise<FoundFile | null> {

@@ -10,6 +10,7 @@ import { getParam } from '../rpc/get_param.js';
 import { getResult } from '../rpc/get_result.js';
 import { getServerInfo } from '../rpc/get_server_info.js';
 import { getTrainResult } from '../rpc/get_train_result.js';
+import { importWeights } from '../rpc/import_weights.js';
 import { listClassifiers } from '../rpc/list_classifiers.js';
 import { readClassifier } from '../rpc/read_classifier.js';
 import { serializeClassifier } from '../rpc/serialize_classifier.js';
@@ -33,6 +34,7 @@ export function classifierService(environment: CallEnvironment<CallContext>): Cl
     writeClassifier: unary(environment, writeClassifier),
     serializeClassifier: download(environment, serializeClassifier),
     deserializeClassifier: upload(environment, deserializeClassifier),
+    importWeights: upload(environment, importWeights),
     clearClassifier: unary(environment, clearClassifier),
     listClassifiers: unary(environment, listClassifiers),
     describeClassifier: unary(environment, describeClassifier),

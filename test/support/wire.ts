@@ -5,6 +5,7 @@ import anyTest, { type TestFn } from 'ava';
 import type { ApplyClassifierRequest, DeserializeClassifierRequest } from '../../generated/dlclassifier/v1/classifier.js';
 import type { ClassifierServiceClient } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { NamedValues, ParamValue } from '../../generated/dlclassifier/v1/param.js';
+import { ImportWeightsHeader, type ImportWeightsRequest } from '../../generated/dlclassifier/v1/weights.js';
 import { CHUNK_BYTES } from '../../server/config.js';
 import { call, connectTo, errorInfo, upload } from './calls.js';
 import { type Batch, trainMessages } from './classifier.js';
@@ -89,6 +90,14 @@ export function applyMessages(classifier: string, { images, pixels }: Pick<Batch
 export function deserializeMessages(bytes: Uint8Array): DeserializeClassifierRequest[] {
   return [
     { header: { totalBytes: BigInt(bytes.length) }, data: NOTHING, commit: undefined },
+    ...chunked(bytes).map((data) => ({ header: undefined, data, commit: undefined })),
+    { header: undefined, data: NOTHING, commit: { crc32: crc32(bytes) } },
+  ];
+}
+
+export function importMessages(bytes: Uint8Array, header: Partial<ImportWeightsHeader>): ImportWeightsRequest[] {
+  return [
+    { header: ImportWeightsHeader.fromPartial({ totalBytes: BigInt(bytes.length), ...header }), data: NOTHING, commit: undefined },
     ...chunked(bytes).map((data) => ({ header: undefined, data, commit: undefined })),
     { header: undefined, data: NOTHING, commit: { crc32: crc32(bytes) } },
   ];

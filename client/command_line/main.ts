@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+/** dlc, the command line of dl-classifier: see program.ts for its commands. */
+import { runCommandLine } from './program.js';
+
+process.exitCode = await runCommandLine(process.argv.slice(2));

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { describeCommand } from './describe.js';
+import { importCommand } from './import.js';
+import { infoCommand } from './info.js';
+import { listCommand } from './list.js';
+import { type CommonOptions, reportFailure } from './session.js';
+
+/** Bad arguments; 1 is a command that failed. */
+const USAGE_ERROR = 2;
+
+const DEFAULT_SERVER = '127.0.0.1:50051';
+
+/** @returns the exit code: 0, 1 where the command failed, 2 where its arguments are wrong */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  const program = new Command('dlc')
+    .description('Brings weights to a dl-classifierd and takes them out, and tells what is there.')
+    .version(version())
+    .option(
+      '--server <address>',
+      'HOST:PORT or unix:PATH of the daemon; also the variable DLC_SERVER',
+      process.env.DLC_SERVER ?? DEFAULT_SERVER,
+    )
+    .option('--json', 'print one JSON object: the result on standard output, an error on standard error', false)
+    .configureHelp({ showGlobalOptions: true })
+    .helpCommand(false)
+    .showSuggestionAfterError(false)
+    .exitOverride();
+  for (const define of [importCommand, listCommand, describeCommand, infoCommand]) define(program);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
+    reportFailure(error, program.opts<CommonOptions>().json);
+    return 1;
+  }
+}
+
+/** The package's, seen from its sources or from dist/. */
+function version(): string {
+  for (const path of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  throw new Error('package.json is missing');
+}

@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+import { DlClassifierClient } from '../client.js';
+import { DlClassifierError } from '../errors/error.js';
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly server: string;
+  readonly json: boolean;
+}
+
+/** Something wrong that the user can mend, told in one line. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure';
+}
+
+/** What a command prints: a text for people, or with --json the value itself. */
+export interface Answer {
+  readonly text: string;
+  readonly value: unknown;
+}
+
+/** Runs a command with a connection to the daemon and prints its answer. */
+export async function withClient<Options>(
+  command: Command,
+  work: (client: DlClassifierClient, options: Options & CommonOptions) => Promise<Answer>,
+): Promise<void> {
+  const options = command.optsWithGlobals<Options & CommonOptions>();
+  await using client = await DlClassifierClient.connect(options.server);
+  const { text, value } = await work(client, options);
+  process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
+}
+
+/** Tells why a command failed; a defect shows its stack. */
+export function reportFailure(error: unknown, json: boolean): void {
+  if (!(error instanceof DlClassifierError || error instanceof CommandFailure)) throw error;
+  process.stderr.write(json ? `${JSON.stringify({ error: errorValue(error) }, null, 2)}\n` : `dlc: ${error.message}\n${details(error)}`);
+}
+
+function errorValue(error: DlClassifierError<string> | CommandFailure): unknown {
+  if (error instanceof CommandFailure) return { message: error.message };
+  const { reason, number, message, retryable, metadata } = error;
+  return { reason, number, message, retryable, metadata };
+}
+
+/** The tensors that do not fit: all names, where the message has room for the first. */
+function details(error: Error): string {
+  if (!(error instanceof DlClassifierError)) return '';
+  const { metadata } = error as DlClassifierError<'missing' | 'extra' | 'misshapen'>;
+  return (['missing', 'misshapen', 'extra'] as const)
+    .filter((list) => metadata[list] !== undefined)
+    .map((list) => `${list}:\n${(metadata[list] ?? '').replaceAll(/^/gm, '  ')}\n`)
+    .join('');
+}

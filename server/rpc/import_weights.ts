@@ -1,0 +1,105 @@
+import type { ImportWeightsHeader, ImportWeightsRequest, ImportWeightsResponse } from '../../generated/dlclassifier/v1/weights.js';
+import { drawSeed } from '../classifier/classifier_factory.js';
+import { toStored } from '../classifier/stored_tensors.js';
+import { refuse } from '../errors/refusal.js';
+import type { NetworkDefinition } from '../networks/definition.js';
+import { networkByFileName } from '../networks/index.js';
+import { draftSettings } from '../parameters/registry.js';
+import { defaultSettings, type Settings } from '../parameters/settings.js';
+import type { ServerState } from '../state.js';
+import { encodeTensorFile, type SerializedClassifier, serializeClassifier } from '../store/classifier_file.js';
+import { fileNameToWrite } from '../store/file_name.js';
+import { receiveUpload } from '../upload/receive.js';
+import { admitWhole, type WholeUpload } from '../upload/whole.js';
+import { type LoadedWeights, loadWeights } from '../weights/load.js';
+import { pretrainedPath } from '../weights/pretrained.js';
+import { readWeights } from '../weights/weight_tensor.js';
+import type { CallContext } from './context.js';
+
+/** What an admitted header asks for. */
+interface Order {
+  readonly network: NetworkDefinition;
+  /** Of the classifier to store; null where the weights become the network's trained weights. */
+  readonly fileName: string | null;
+  readonly settings: Settings;
+  readonly seed: bigint;
+  /** The caller's file, for refusals. */
+  readonly source: string;
+}
+
+/** ImportWeights: weights of other programs, as a network's trained weights or as a stored classifier. */
+export async function importWeights(
+  messages: AsyncIterable<ImportWeightsRequest>,
+  { server, signal }: CallContext,
+): Promise<ImportWeightsResponse> {
+  const upload = await receiveUpload(messages, (header) => admit(header, server), signal);
+  try {
+    const { order } = upload;
+    const { network, settings, source } = order;
+    const file = await readWeights(upload.bytes, source);
+    const wanted = await server.classifiers.wantedWeights(network, settings);
+    const loaded = await loadWeights(wanted, file, source);
+    const { fit } = loaded;
+    return {
+      ...(await store(order, loaded, server)),
+      tensorCount: loaded.tensors.length,
+      naming: fit.naming,
+      reinitializedLayers: fit.head.length > 0 ? [network.classLayer] : [],
+      fileClassCount: fit.fileClassCount,
+      classCount: fit.classCount,
+    };
+  } finally {
+    upload.sink.close();
+  }
+}
+
+function admit(header: ImportWeightsHeader, server: ServerState): WholeUpload & { order: Order } {
+  const order = readOrder(header, server);
+  return { ...admitWhole(header.totalBytes, server), order };
+}
+
+function readOrder({ network: name, fileName, classes, seed, source }: ImportWeightsHeader, { engine }: ServerState): Order {
+  const network = networkByFileName(name);
+  const { precisions } = engine.info;
+  const order = { network, seed: seed ?? drawSeed(), source: source === '' ? 'the file' : source };
+  if (fileName === '') {
+    if (network.pretrained === null) {
+      const problem = `${network.name} has fresh weights only; name a classifier to store, and read that`;
+      throw refuse('INVALID_REQUEST', { field: 'file_name', problem });
+    }
+    const problem = 'trained weights have no classes; name a classifier to store, or set the classes when it is read';
+    if (classes.length > 0) throw refuse('INVALID_REQUEST', { field: 'classes', problem });
+    return { ...order, fileName: null, settings: defaultSettings(network) };
+  }
+  const assignments = classes.length > 0 ? [{ name: 'classes', values: classes }] : [];
+  const { initializeRuntime: _, ...settings } = draftSettings(defaultSettings(network), assignments, { network, precisions });
+  return { ...order, fileName: fileNameToWrite(fileName), settings };
+}
+
+async function store(order: Order, loaded: LoadedWeights, server: ServerState): Promise<{ fileName: string; sizeBytes: bigint }> {
+  const { pretrained } = order.network;
+  if (order.fileName !== null) {
+    const serialized = await asClassifier(order, loaded, server);
+    await server.folder.write(order.fileName, serialized);
+    return { fileName: order.fileName, sizeBytes: BigInt(serialized.totalBytes) };
+  }
+  if (pretrained === null) throw new Error(`${order.network.name} has no trained weights`);
+  // With the last layer as the file has it: it is dropped when the network is read.
+  const tensors = [...loaded.tensors, ...loaded.head].map(toStored);
+  const encoded = encodeTensorFile(new Map([['format', 'pt']]), tensors, 0);
+  await server.folder.writePretrained(pretrained.fileName, encoded);
+  return { fileName: pretrainedPath(pretrained), sizeBytes: BigInt(encoded.totalBytes) };
+}
+
+async function asClassifier(
+  { network, settings, seed }: Order,
+  { tensors }: LoadedWeights,
+  { classifiers }: ServerState,
+): Promise<SerializedClassifier> {
+  const classifier = await classifiers.pretrained(network, settings, seed, tensors);
+  try {
+    return await serializeClassifier(await classifier.toRecord());
+  } finally {
+    await classifier.close();
+  }
+}

@@ -1,0 +1,22 @@
+import { constants } from 'node:buffer';
+import { refuse } from '../errors/refusal.js';
+import type { ServerState } from '../state.js';
+import type { UploadDeclaration } from './receive.js';
+
+/** An upload that is kept in memory as a whole. */
+export interface WholeUpload extends UploadDeclaration {
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Admits a file of so many bytes.
+ *
+ * @throws Refusal LIMIT_EXCEEDED, SERVER_BUSY
+ */
+export function admitWhole(totalBytes: bigint, { limits, uploads }: Pick<ServerState, 'limits' | 'uploads'>): WholeUpload {
+  const maximum = Math.min(limits.serializedBytes, constants.MAX_LENGTH);
+  if (totalBytes > BigInt(maximum)) throw refuse('LIMIT_EXCEEDED', { limit: 'serialized_bytes', got: totalBytes, maximum });
+  const close = uploads.reserve(Number(totalBytes));
+  const bytes = new Uint8Array(Number(totalBytes));
+  return { totalBytes: bytes.byteLength, bytes, sink: { write: (offset, data) => bytes.set(data, offset), close } };
+}
