@@ -28,7 +28,7 @@ async function refusalOf(action: () => Promise<unknown>): Promise<Refusal> {
 /** resnet18 with 1,000 classes. */
 async function wanted(): Promise<WantedWeights> {
   const engine = makeEngine();
-  const graph = resnet18.graph({ classes: 1000, channels: 3 });
+  const graph = resnet18.graph({ classes: 1000, channels: 3, width: 224, height: 224 });
   const model = new (engineBinding().Model)(engine, graph, { channels: 3, height: 224, width: 224 }, 1n);
   const { tensors } = model;
   await engine.close();
