@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cpu/kernels/bfloat16.h"
+#include "cpu/kernels/winograd.h"
 #include "cpu/layout.h"
 
 namespace dl::cpu {
@@ -158,6 +159,8 @@ struct KernelTable {
                  float learning_rate, float momentum, float weight_prior);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
+  /// Null where vectors are too short to make it pay.
+  const WinogradKernels* winograd;
 
   template <class T>
   const TypedKernels<T>& typed() const;

@@ -1,6 +1,8 @@
 // All kernels for one instruction set. Compiled once for each, with DL_KERNELS_VARIANT naming the namespace; nothing with
 // external linkage but the table leaves this file, so that no code of one instruction set can stand in for another's.
 
+#include <omp.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -27,6 +29,12 @@ namespace {
 #include "cpu/kernels/pooling.inl"
 #include "cpu/kernels/softmax.inl"
 #include "cpu/kernels/update.inl"
+#if defined(__AVX2__)
+#include "cpu/kernels/vector.inl"
+// The vectors come first.
+#include "cpu/kernels/matrix_product.inl"
+#include "cpu/kernels/winograd.inl"
+#endif
 
 template <class T>
 constexpr TypedKernels<T> typed_kernels() {
@@ -65,6 +73,11 @@ const KernelTable kTable = {
     .update_norms = update_norms,
     .update = update,
     .accumulate = accumulate,
+#if defined(__AVX2__)
+    .winograd = &kWinograd,
+#else
+    .winograd = nullptr,
+#endif
 };
 
 }  // namespace dl::cpu::DL_KERNELS_VARIANT

@@ -112,6 +112,7 @@ class Linear final : public Operation {
 }  // namespace
 
 std::unique_ptr<Operation> make_linear(PlanBuilder& builder, const FusedOperation& operation) {
+  if (auto winograd = make_winograd_convolution(builder, operation)) return winograd;
   return make_typed<Linear>(builder, operation);
 }
 

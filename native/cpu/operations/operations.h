@@ -12,6 +12,8 @@ namespace dl::cpu {
 
 std::unique_ptr<Operation> make_input(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_linear(PlanBuilder& builder, const FusedOperation& operation);  // convolution, fully connected
+/// Null where Winograd's convolution does not apply or does not pay.
+std::unique_ptr<Operation> make_winograd_convolution(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_normalization(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_relu(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_addition(PlanBuilder& builder, const FusedOperation& operation);

@@ -1,0 +1,64 @@
+// Products of small matrices whose result stays in registers. Included by variant.cpp inside the variant's own namespace.
+
+#if defined(__AVX512F__)
+constexpr int kWide = 4;  // vectors of a tile's row where the columns allow it ...
+#else
+constexpr int kWide = 2;
+#endif
+constexpr int kNarrow = 2;  // ... and otherwise
+constexpr int kTileRows = 6;
+
+/// c = a * b for `rows` x (vectors * kLanes) values, or c += a * b, summed over `depth`. Value (r, d) of `a` lies at r * a_row + d
+/// * a_depth, and one of the two strides is 1.
+struct Product {
+  int64_t depth;
+  const float* a;
+  int64_t a_row, a_depth;
+  const float* b;
+  int64_t b_depth;
+  float* c;
+  int64_t c_row;
+};
+
+template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous>
+void product_tile(const Product& p) {
+  Vector sums[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r) {
+    for (int n = 0; n < kVectors; ++n) sums[r][n] = kAdd ? load_vector(p.c + r * p.c_row + n * kLanes) : Vector{};
+  }
+  const int64_t row = kRowsContiguous ? 1 : p.a_row, step = kRowsContiguous ? p.a_depth : 1;
+  const float* a = p.a;
+  const float* a3 = p.a + 3 * row;  // a second base, so that every row is a base and a scaled index
+  const float* b = p.b;
+  for (int64_t d = 0; d < p.depth; ++d, a += step, a3 += step, b += p.b_depth) {
+    Vector values[kVectors];
+    for (int n = 0; n < kVectors; ++n) values[n] = load_vector(b + n * kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Vector factor = Vector{} + (r < 3 ? a[r * row] : a3[(r - 3) * row]);
+      for (int n = 0; n < kVectors; ++n) sums[r][n] += factor * values[n];
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int n = 0; n < kVectors; ++n) store_vector(p.c + r * p.c_row + n * kLanes, sums[r][n]);
+  }
+}
+
+template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous>
+void product_rest(const Product& p, int64_t rows) {
+  if constexpr (kRows > 0) {
+    if (rows == kRows) return product_tile<kRows, kVectors, kAdd, kRowsContiguous>(p);
+    product_rest<kRows - 1, kVectors, kAdd, kRowsContiguous>(p, rows);
+  }
+}
+
+/// All rows of a product, tile by tile.
+template <int kVectors, bool kAdd, bool kRowsContiguous>
+void product(Product p, int64_t rows) {
+  for (; rows >= kTileRows; rows -= kTileRows) {
+    product_tile<kTileRows, kVectors, kAdd, kRowsContiguous>(p);
+    p.a += kTileRows * p.a_row;
+    p.c += kTileRows * p.c_row;
+  }
+  product_rest<kTileRows - 1, kVectors, kAdd, kRowsContiguous>(p, rows);
+}

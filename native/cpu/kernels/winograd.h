@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/layout.h"
+
+/// 3 x 3 convolutions of stride 1 in float32, activations in NHWC, by Winograd's minimal filtering F(2 x 2, 3 x 3).
+namespace dl::cpu {
+
+struct WinogradShape {
+  Layout in;
+  Layout out;
+  int64_t padding_height, padding_width;
+
+  int64_t tile_rows() const { return (out.height + 1) / 2; }
+  int64_t tile_columns() const { return (out.width + 1) / 2; }
+  /// Tiles of 2 x 2 outputs in the batch.
+  int64_t tiles() const { return out.images * tile_rows() * tile_columns(); }
+};
+
+/// Filters (out, in, 3, 3) as winograd_convolution reads them.
+struct WinogradFilters {
+  int64_t columns;       // channels of the convolution's output: the layer's out, or in for its data gradient
+  int64_t depth;         // channels of its input
+  const float* weights;  // of the layer
+  bool data_gradient;    // turned by 180 degrees
+  float* transformed;    // filter_values(columns, depth)
+};
+
+/// A convolution; the data gradient is one, too: of dy with padding 2 - p and the filters for it.
+struct WinogradConvolution {
+  WinogradShape shape;
+  int64_t threads;
+  const float* x;
+  const float* filters;
+  const float* bias;  // (out channels) or null
+  float* y;
+  float* scratch;
+};
+
+struct WinogradWeightGradient {
+  WinogradShape shape;
+  const float* x;
+  const float* dy;
+  float* gradient;  // (out, in, 3, 3)
+  bool accumulate;  // add to the gradient
+  float* scratch;
+};
+
+/// Sum of dy over images and space.
+struct BiasGradient {
+  Layout layout;
+  const float* dy;
+  double* partial;  // scratch of reduction_items(layout) * channels
+  float* gradient;  // (channels)
+  bool accumulate;  // add to the gradient
+};
+
+struct WinogradKernels {
+  /// Channels, in and out, come in multiples of this.
+  int64_t channels;
+
+  int64_t (*filter_values)(int64_t columns, int64_t depth);
+  void (*filters)(const WinogradFilters& job);
+  /// Values of scratch memory.
+  int64_t (*convolution_scratch)(const WinogradShape& shape, int64_t threads);
+  void (*convolution)(const WinogradConvolution& job);
+  int64_t (*weight_gradient_scratch)(const WinogradShape& shape);
+  /// The same sums in the same order whatever the number of threads.
+  void (*weight_gradient)(const WinogradWeightGradient& job);
+  void (*bias_gradient)(const BiasGradient& job);
+};
+
+}  // namespace dl::cpu

@@ -1,0 +1,148 @@
+#include <omp.h>
+
+#include <optional>
+
+#include "cpu/gradient_sum.h"
+#include "cpu/operations/linear_shape.h"
+#include "cpu/operations/operations.h"
+
+namespace dl::cpu {
+namespace {
+
+int64_t float_bytes(int64_t values) { return values * static_cast<int64_t>(sizeof(float)); }
+
+/// A 3 x 3 convolution of stride 1 in float32 by the own kernels of kernels/winograd.h:
+///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
+class WinogradConvolutionOperation final : public Operation {
+ public:
+  WinogradConvolutionOperation(PlanBuilder& builder, int node, const LinearShape& shape)
+      : node_(node),
+        input_(builder.node(node).inputs[0]),
+        shape_{shape.in, shape.out, shape.padding[0], shape.padding[1]},
+        gradient_shape_{shape.out, shape.in, 2 - shape.padding[0], 2 - shape.padding[1]},
+        threads_(omp_get_max_threads()),
+        weights_offset_(builder.parameter(node, 0)) {
+    if (shape.bias) bias_offset_ = builder.parameter(node, 1);
+    x_ = builder.read_value(input_).buffer;
+    builder.keep_for_backward(x_);
+    y_ = builder.create_value(node, shape.out, shape.out_type).buffer;
+    filters_ = builder.arena().add_persistent(filter_bytes(shape_));
+    scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_, threads_)));
+  }
+
+  void plan_backward(PlanBuilder& builder) override {
+    gradient_.plan(builder, node_);
+    gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
+    if (bias_offset_) {
+      bias_scratch_ = builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
+    }
+    if (!builder.wants_gradient(input_)) return;
+    data_filters_ = builder.scratch(filter_bytes(gradient_shape_));
+    data_scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(gradient_shape_, threads_)));
+    dx_ = builder.create_gradient(input_);
+  }
+
+  void bind(const Arena& arena) override { arena_ = arena; }
+
+  void load_weights(const float* values) override {
+    transform_filters(values, shape_, filters_, false);
+    if (bias_offset_) bias_ = values + *bias_offset_;
+  }
+
+  void forward(SubBatch& /*batch*/) override {
+    kernel().convolution({.shape = shape_,
+                          .threads = threads_,
+                          .x = arena_.at<float>(x_),
+                          .filters = arena_.at<float>(filters_),
+                          .bias = bias_,
+                          .y = arena_.at<float>(y_),
+                          .scratch = arena_.at<float>(scratch_)});
+  }
+
+  void backward(SubBatch& batch) override {
+    const float* dy = gradient_.compute(arena_);
+    kernel().weight_gradient({.shape = shape_,
+                              .x = arena_.at<float>(x_),
+                              .dy = dy,
+                              .gradient = batch.gradients + weights_offset_,
+                              .accumulate = batch.accumulate,
+                              .scratch = arena_.at<float>(gradient_scratch_)});
+    if (bias_offset_) {
+      kernel().bias_gradient({.layout = shape_.out,
+                              .dy = dy,
+                              .partial = arena_.at<double>(bias_scratch_),
+                              .gradient = batch.gradients + *bias_offset_,
+                              .accumulate = batch.accumulate});
+    }
+    if (dx_ < 0) return;
+    transform_filters(batch.values, gradient_shape_, data_filters_, true);
+    kernel().convolution({.shape = gradient_shape_,
+                          .threads = threads_,
+                          .x = dy,
+                          .filters = arena_.at<float>(data_filters_),
+                          .bias = nullptr,
+                          .y = arena_.at<float>(dx_),
+                          .scratch = arena_.at<float>(data_scratch_)});
+  }
+
+ private:
+  static const WinogradKernels& kernel() { return *kernels().winograd; }
+
+  static int64_t filter_bytes(const WinogradShape& shape) {
+    return float_bytes(kernel().filter_values(shape.out.channels, shape.in.channels));
+  }
+
+  void transform_filters(const float* values, const WinogradShape& shape, BufferId to, bool data_gradient) const {
+    kernel().filters({.columns = shape.out.channels,
+                      .depth = shape.in.channels,
+                      .weights = values + weights_offset_,
+                      .data_gradient = data_gradient,
+                      .transformed = arena_.at<float>(to)});
+  }
+
+  int node_;
+  int input_;
+  WinogradShape shape_;
+  WinogradShape gradient_shape_;
+  int64_t threads_;
+  int64_t weights_offset_;
+  std::optional<int64_t> bias_offset_;
+  const float* bias_ = nullptr;
+  BufferId x_ = -1;
+  BufferId y_ = -1;
+  BufferId dx_ = -1;
+  BufferId filters_ = -1;
+  BufferId scratch_ = -1;
+  BufferId data_filters_ = -1;
+  BufferId data_scratch_ = -1;
+  BufferId gradient_scratch_ = -1;
+  BufferId bias_scratch_ = -1;
+  GradientSum<float> gradient_;
+  Arena arena_;
+};
+
+bool applies(const LinearShape& shape) {
+  const WinogradKernels* winograd = kernels().winograd;
+  return winograd && shape.is_convolution() && shape.in_type == DataType::kFloat32 && shape.out_type == DataType::kFloat32 &&
+         shape.in.order == Order::kNhwc && shape.out.order == Order::kNhwc && shape.weights.size() == 4 &&
+         shape.weights[2] == 3 && shape.weights[3] == 3 && shape.stride == dnnl::memory::dims{1, 1} && shape.padding[0] <= 2 &&
+         shape.padding[1] <= 2 && shape.in.channels % winograd->channels == 0 && shape.out.channels % winograd->channels == 0;
+}
+
+/// Whether the products saved outweigh the transforms: for small images tiles reach over the edge.
+bool pays(const WinogradShape& shape) {
+  const double products = 16.0 * static_cast<double>(shape.tiles());
+  const double defined = 9.0 * static_cast<double>(shape.out.images * shape.out.spatial());
+  return products < 0.7 * defined;
+}
+
+}  // namespace
+
+std::unique_ptr<Operation> make_winograd_convolution(PlanBuilder& builder, const FusedOperation& operation) {
+  const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
+  const LinearShape shape = linear_shape(builder, operation.node, x.layout, x.type);
+  if (!applies(shape) || !pays({shape.in, shape.out, shape.padding[0], shape.padding[1]})) return nullptr;
+  return std::make_unique<WinogradConvolutionOperation>(builder, operation.node, shape);
+}
+
+}  // namespace dl::cpu
