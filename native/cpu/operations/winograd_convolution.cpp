@@ -24,7 +24,7 @@ class WinogradConvolutionOperation final : public Operation {
         weights_offset_(builder.parameter(node, 0)) {
     if (shape.bias) bias_offset_ = builder.parameter(node, 1);
     x_ = builder.read_value(input_).buffer;
-    builder.keep_for_backward(x_);
+    if (!builder.frozen(node)) builder.keep_for_backward(x_);
     y_ = builder.create_value(node, shape.out, shape.out_type).buffer;
     filters_ = builder.arena().add_persistent(filter_bytes(shape_));
     scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_, threads_)));
@@ -32,9 +32,11 @@ class WinogradConvolutionOperation final : public Operation {
 
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
-    gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
-    if (bias_offset_) {
-      bias_scratch_ = builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
+    if (!builder.frozen(node_)) {
+      gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
+      if (bias_offset_) {
+        bias_scratch_ = builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
+      }
     }
     if (!builder.wants_gradient(input_)) return;
     data_filters_ = builder.scratch(filter_bytes(gradient_shape_));
@@ -61,19 +63,7 @@ class WinogradConvolutionOperation final : public Operation {
 
   void backward(SubBatch& batch) override {
     const float* dy = gradient_.compute(arena_);
-    kernel().weight_gradient({.shape = shape_,
-                              .x = arena_.at<float>(x_),
-                              .dy = dy,
-                              .gradient = batch.gradients + weights_offset_,
-                              .accumulate = batch.accumulate,
-                              .scratch = arena_.at<float>(gradient_scratch_)});
-    if (bias_offset_) {
-      kernel().bias_gradient({.layout = shape_.out,
-                              .dy = dy,
-                              .partial = arena_.at<double>(bias_scratch_),
-                              .gradient = batch.gradients + *bias_offset_,
-                              .accumulate = batch.accumulate});
-    }
+    if (gradient_scratch_ >= 0) compute_weight_gradient(dy, batch);
     if (dx_ < 0) return;
     transform_filters(batch.values, gradient_shape_, data_filters_, true);
     kernel().convolution({.shape = gradient_shape_,
@@ -90,6 +80,21 @@ class WinogradConvolutionOperation final : public Operation {
 
   static int64_t filter_bytes(const WinogradShape& shape) {
     return float_bytes(kernel().filter_values(shape.out.channels, shape.in.channels));
+  }
+
+  void compute_weight_gradient(const float* dy, SubBatch& batch) const {
+    kernel().weight_gradient({.shape = shape_,
+                              .x = arena_.at<float>(x_),
+                              .dy = dy,
+                              .gradient = batch.gradients + weights_offset_,
+                              .accumulate = batch.accumulate,
+                              .scratch = arena_.at<float>(gradient_scratch_)});
+    if (!bias_offset_) return;
+    kernel().bias_gradient({.layout = shape_.out,
+                            .dy = dy,
+                            .partial = arena_.at<double>(bias_scratch_),
+                            .gradient = batch.gradients + *bias_offset_,
+                            .accumulate = batch.accumulate});
   }
 
   void transform_filters(const float* values, const WinogradShape& shape, BufferId to, bool data_gradient) const {
