@@ -127,22 +127,27 @@ export class Classifier {
 
   /** One optimisation step; it is applied when the promise resolves, and not at all when it rejects. */
   train(batch: CommittedBatch): Promise<TrainResult> {
-    return this.#exclusively(async () => {
-      const waitSeconds = (performance.now() - batch.committed) / 1000;
-      const settings = this.#settings;
-      const labels = checkBatch(settings, this.#step, batch);
-      await this.#expectFit(settings);
-      const { batchSizeMultiplier, learningRate, momentum, weightPrior } = settings;
-      const options = { ...planOptions(settings), batchSizeMultiplier, learningRate, momentum, weightPrior, step: this.#step };
-      this.#take('step_begins');
-      try {
-        const result = await this.#compute(settings, () => this.model.train(batch.pixels, labels, options));
-        this.#step++;
-        return { ...result, step: this.#step, learningRate, uploadSeconds: batch.uploadSeconds, waitSeconds };
-      } finally {
-        if (this.#state === 'training') this.#take('step_ends');
-      }
-    });
+    return this.#exclusively(() => this.#makeStep(batch));
+  }
+
+  /**
+   * The same under a name: a step of that name that has been applied gives its answer again.
+   *
+   * @param requestId empty where the step has no name
+   * @param batch is asked for when the step's turn has come; what it throws ends the call and changes nothing
+   * @param toReceipt is called as soon as the step is applied
+   */
+  trainOnce(
+    requestId: string,
+    batch: () => CommittedBatch | Promise<CommittedBatch>,
+    toReceipt: (result: TrainResult) => TrainReceipt,
+  ): Promise<TrainReceipt> {
+    return this.#exclusively(() => this.requests.run(requestId, async () => toReceipt(await this.#makeStep(await batch()))));
+  }
+
+  /** Resolves when the calls that came before have ended. */
+  async settled(): Promise<void> {
+    await this.#mutex.run(async () => {});
   }
 
   /** @param signal of a caller who may have left before its turn */
@@ -180,6 +185,23 @@ export class Classifier {
       await this.model.close();
       this.device.memory.remove(this.model);
     });
+  }
+
+  async #makeStep(batch: CommittedBatch): Promise<TrainResult> {
+    const waitSeconds = (performance.now() - batch.committed) / 1000;
+    const settings = this.#settings;
+    const labels = checkBatch(settings, this.#step, batch);
+    await this.#expectFit(settings);
+    const { batchSizeMultiplier, learningRate, momentum, weightPrior } = settings;
+    const options = { ...planOptions(settings), batchSizeMultiplier, learningRate, momentum, weightPrior, step: this.#step };
+    this.#take('step_begins');
+    try {
+      const result = await this.#compute(settings, () => this.model.train(batch.pixels, labels, options));
+      this.#step++;
+      return { ...result, step: this.#step, learningRate, uploadSeconds: batch.uploadSeconds, waitSeconds };
+    } finally {
+      if (this.#state === 'training') this.#take('step_ends');
+    }
   }
 
   #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {

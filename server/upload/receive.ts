@@ -25,51 +25,94 @@ export interface UploadDeclaration {
 }
 
 /**
- * Receives header, bytes and commit. The end of the stream says nothing: a cancelled call, a killed client and a passed deadline all
- * look like a finished stream, so only a commit whose checksum is that of all declared bytes completes an upload. What follows the
- * commit is not read. Whatever goes wrong, the sink is closed here; on success it is the caller's.
+ * Receives the uploads of a call one after the other: header, bytes and commit. The end of the stream says nothing: a cancelled call, a
+ * killed client and a passed deadline all look like a finished stream, so only a commit whose checksum is that of all declared bytes
+ * completes an upload. Whatever goes wrong, the sink is closed here; on success it is the caller's.
  *
  * Memory: the sink of the declared size, which `admit` has checked, and one message.
+ */
+export class UploadReceiver<Header> {
+  /** Whether messages of an upload have come and its commit has not. */
+  #underWay = false;
+
+  constructor(
+    private readonly messages: AsyncIterator<UploadMessage<Header>>,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /**
+   * The next upload; null where the messages end before it begins. What follows its commit is not read.
+   *
+   * @param admit checks the header before a byte is kept, and makes the sink; throws a Refusal
+   * @throws Refusal UPLOAD_TRUNCATED, UPLOAD_MALFORMED, UPLOAD_CHECKSUM_MISMATCH; the signal's reason once it is aborted
+   */
+  async next<Declaration extends UploadDeclaration>(
+    admit: (header: Header) => Declaration | Promise<Declaration>,
+  ): Promise<Declaration | null> {
+    let declaration: Declaration | null = null;
+    let received = 0;
+    let checksum = 0;
+    try {
+      for (;;) {
+        const message = await this.#take();
+        if (message === null && !this.#underWay) return null;
+        if (message === null) throw refuse('UPLOAD_TRUNCATED', { got: received, wanted: declaration?.totalBytes ?? 'unknown' });
+        this.#underWay = message.commit === undefined;
+        if (declaration === null) {
+          declaration = await admit(firstHeader(message));
+          this.signal.throwIfAborted();
+        } else if (message.header !== undefined) {
+          throw refuse('UPLOAD_MALFORMED', { problem: 'a second header' });
+        }
+        const bytes = bytesOf(message);
+        checkChunk(bytes.byteLength, received, declaration.totalBytes);
+        if (bytes.byteLength > 0) {
+          declaration.sink.write(received, bytes);
+          checksum = crc32(bytes, checksum);
+          received += bytes.byteLength;
+        }
+        if (message.commit !== undefined) {
+          checkCommit(message.commit, checksum, received, declaration.totalBytes);
+          return declaration;
+        }
+      }
+    } catch (error) {
+      declaration?.sink.close();
+      // A cancelled call may show as a stream error first; the signal knows better why it ended.
+      throw this.signal.aborted ? this.signal.reason : error;
+    }
+  }
+
+  /** Drops the rest of an upload that was refused, up to its commit or the end of the messages: then the next one may follow. */
+  async skip(): Promise<void> {
+    while (this.#underWay) {
+      const message = await this.#take();
+      this.#underWay = message !== null && message.commit === undefined;
+    }
+  }
+
+  /** The next message; null at their end. */
+  async #take(): Promise<UploadMessage<Header> | null> {
+    const { done, value } = await this.messages.next();
+    this.signal.throwIfAborted();
+    return done ? null : value;
+  }
+}
+
+/**
+ * Receives the one upload of a call.
  *
- * @param admit checks the header before a byte is kept, and makes the sink; throws a Refusal
- * @throws Refusal UPLOAD_TRUNCATED, UPLOAD_MALFORMED, UPLOAD_CHECKSUM_MISMATCH; the signal's reason once it is aborted
+ * @param admit as for {@link UploadReceiver.next}
+ * @throws what {@link UploadReceiver.next} throws
  */
 export async function receiveUpload<Header, Declaration extends UploadDeclaration>(
   messages: AsyncIterable<UploadMessage<Header>>,
   admit: (header: Header) => Declaration | Promise<Declaration>,
   signal: AbortSignal,
 ): Promise<Declaration> {
-  let declaration: Declaration | null = null;
-  try {
-    let received = 0;
-    let checksum = 0;
-    for await (const message of messages) {
-      signal.throwIfAborted();
-      if (declaration === null) {
-        declaration = await admit(firstHeader(message));
-        signal.throwIfAborted();
-      } else if (message.header !== undefined) {
-        throw refuse('UPLOAD_MALFORMED', { problem: 'a second header' });
-      }
-      const bytes = bytesOf(message);
-      checkChunk(bytes.byteLength, received, declaration.totalBytes);
-      if (bytes.byteLength > 0) {
-        declaration.sink.write(received, bytes);
-        checksum = crc32(bytes, checksum);
-        received += bytes.byteLength;
-      }
-      if (message.commit !== undefined) {
-        checkCommit(message.commit, checksum, received, declaration.totalBytes);
-        return declaration;
-      }
-    }
-    signal.throwIfAborted();
-    throw refuse('UPLOAD_TRUNCATED', { got: received, wanted: declaration?.totalBytes ?? 'unknown' });
-  } catch (error) {
-    declaration?.sink.close();
-    // A cancelled call may show as a stream error first; the signal knows better why it ended.
-    throw signal.aborted ? signal.reason : error;
-  }
+  const upload = await new UploadReceiver(messages[Symbol.asyncIterator](), signal).next(admit);
+  if (upload === null) throw refuse('UPLOAD_TRUNCATED', { got: 0, wanted: 'unknown' });
+  return upload;
 }
 
 function firstHeader<Header>(message: UploadMessage<Header>): Header {
