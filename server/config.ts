@@ -44,3 +44,6 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Bytes of pixels or file that one message of an upload may carry. Part of the contract, so not an option. */
 export const CHUNK_BYTES = 1024 * 1024;
+
+/** Batches of one TrainBatches call that are in memory at a time: one trains, the others have arrived or are arriving. */
+export const STREAM_BATCHES = 4;

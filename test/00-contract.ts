@@ -39,6 +39,7 @@ test('the calls are those of the operator family and four more', (t) => {
     'SetParam',
     'GetParam',
     'TrainBatch',
+    'TrainBatches',
     'GetTrainResult',
     'ClearTrainResult',
     'ApplyClassifier',
@@ -56,11 +57,11 @@ test('the calls are those of the operator family and four more', (t) => {
   const streams = Object.entries(service).map(([name, method]) => [name, method.requestStream, method.responseStream] as const);
   t.deepEqual(
     streams.filter(([, request]) => request).map(([name]) => name),
-    ['TrainBatch', 'ApplyClassifier', 'DeserializeClassifier', 'ImportWeights'],
+    ['TrainBatch', 'TrainBatches', 'ApplyClassifier', 'DeserializeClassifier', 'ImportWeights'],
   );
   t.deepEqual(
     streams.filter(([, , response]) => response).map(([name]) => name),
-    ['SerializeClassifier'],
+    ['TrainBatches', 'SerializeClassifier'],
   );
 });
 

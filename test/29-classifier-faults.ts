@@ -52,6 +52,7 @@ function makeBatch(): { batch: CommittedBatch; buffer: StagingBuffer } {
     labels: ['a', 1],
     expectedStep: 3n,
     pixels: { buffer, format: 'uint8', count: 2 },
+    parameters: [],
     uploadSeconds: 0,
     committed: 0,
   } as const;

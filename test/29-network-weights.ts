@@ -55,6 +55,7 @@ async function train(classifier: Classifier): Promise<void> {
     images: { format: 'uint8', count: BATCH, width, height, channels },
     labels: ['a', 'b'],
     expectedStep: null,
+    parameters: [],
     pixels: { buffer, format: 'uint8', count: BATCH },
     uploadSeconds: 0,
     committed: performance.now(),

@@ -25,6 +25,7 @@ export function sendStep(connection: Connection, step: StepCall, options: SendOp
     labels: [...step.labels],
     requestId: step.requestId,
     expectedStep: step.expectedStep === undefined ? undefined : BigInt(step.expectedStep),
+    params: [],
   };
   const upload = {
     method: service.trainBatch,

@@ -1,5 +1,6 @@
 import type { ImageBatch, PixelFormat } from '../../native/binding.js';
 import { refuse } from '../errors/refusal.js';
+import type { Assignment } from '../parameters/registry.js';
 import type { Settings } from '../parameters/settings.js';
 import { type LabelReference, resolveLabels } from './labels.js';
 
@@ -19,6 +20,8 @@ export interface BatchDescription {
   readonly labels: readonly LabelReference[];
   /** Steps that the caller believes to be applied; null where it does not say. */
   readonly expectedStep: bigint | null;
+  /** Parameters to set right before the step, if it is applied. */
+  readonly parameters: readonly Assignment[];
 }
 
 /** A batch whose bytes have all come. */

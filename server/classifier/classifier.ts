@@ -2,11 +2,12 @@ import type { ImageBatch, LayerInfo, MemoryPlan, Model } from '../../native/bind
 import { isEngineError } from '../../native/index.js';
 import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
-import type { ParameterView } from '../parameters/definition.js';
+import type { ParameterView, SetEnvironment } from '../parameters/definition.js';
 import { type Assignment, draftSettings } from '../parameters/registry.js';
 import type { Settings } from '../parameters/settings.js';
+import { stepSettings } from '../parameters/step.js';
 import type { ClassifierRecord } from '../store/classifier_record.js';
-import { type CommittedBatch, checkBatch, checkImages, expectClasses, type ImagesDescription } from './admission.js';
+import { type BatchDescription, type CommittedBatch, checkBatch, checkImages, expectClasses, type ImagesDescription } from './admission.js';
 import type { ApplyResult } from './apply_result.js';
 import { engineRefusal } from './engine_refusal.js';
 import type { MemoryBudget } from './memory.js';
@@ -106,8 +107,7 @@ export class Classifier {
    */
   setParameters(assignments: readonly Assignment[]): Promise<readonly string[]> {
     return this.#exclusively(async () => {
-      const environment = { network: this.network, precisions: this.device.precisions };
-      const { initializeRuntime, ...next } = draftSettings(this.#settings, assignments, environment);
+      const { initializeRuntime, ...next } = draftSettings(this.#settings, assignments, this.#environment);
       const change = await this.#compute(next, () => reconfigure(this.model, this.network, this.seed, this.#settings, next));
       try {
         if (initializeRuntime || next.batchSize !== this.#settings.batchSize) await this.#expectFit(next);
@@ -123,6 +123,18 @@ export class Classifier {
       if (next.classes.length > 0) this.#take('classes_set');
       return change?.reinitializedLayers ?? [];
     });
+  }
+
+  /**
+   * Checks a batch against the classifier as it is now.
+   *
+   * @returns the labels as positions in `classes`
+   * @throws Refusal as {@link checkBatch} and {@link stepSettings}
+   */
+  check(batch: BatchDescription): Int32Array {
+    const labels = checkBatch(this.#settings, this.#step, batch);
+    stepSettings(this.#settings, batch.parameters, this.#environment);
+    return labels;
   }
 
   /** One optimisation step; it is applied when the promise resolves, and not at all when it rejects. */
@@ -187,17 +199,22 @@ export class Classifier {
     });
   }
 
+  get #environment(): SetEnvironment {
+    return { network: this.network, precisions: this.device.precisions };
+  }
+
   async #makeStep(batch: CommittedBatch): Promise<TrainResult> {
     const waitSeconds = (performance.now() - batch.committed) / 1000;
-    const settings = this.#settings;
-    const labels = checkBatch(settings, this.#step, batch);
-    await this.#expectFit(settings);
+    const labels = this.check(batch);
+    await this.#expectFit(this.#settings);
+    const settings = stepSettings(this.#settings, batch.parameters, this.#environment);
     const { batchSizeMultiplier, learningRate, momentum, weightPrior } = settings;
     const options = { ...planOptions(settings), batchSizeMultiplier, learningRate, momentum, weightPrior, step: this.#step };
     this.#take('step_begins');
     try {
       const result = await this.#compute(settings, () => this.model.train(batch.pixels, labels, options));
       this.#step++;
+      this.#settings = settings;
       return { ...result, step: this.#step, learningRate, uploadSeconds: batch.uploadSeconds, waitSeconds };
     } finally {
       if (this.#state === 'training') this.#take('step_ends');

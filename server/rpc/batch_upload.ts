@@ -1,12 +1,13 @@
 import type { TrainBatchHeader } from '../../generated/dlclassifier/v1/classifier.js';
 import type { Label } from '../../generated/dlclassifier/v1/image.js';
-import { type BatchDescription, checkBatch } from '../classifier/admission.js';
+import type { BatchDescription } from '../classifier/admission.js';
 import type { TrainReceipt } from '../classifier/classifier.js';
 import type { LabelReference } from '../classifier/labels.js';
 import { refuse } from '../errors/refusal.js';
 import type { ServerState } from '../state.js';
 import type { UploadDeclaration } from '../upload/receive.js';
 import { admitImages, announcedImages } from './image_upload.js';
+import { fromNamedValues } from './values.js';
 
 const MAXIMUM_REQUEST_ID = 128;
 
@@ -30,7 +31,7 @@ export interface AdmittedBatch extends UploadDeclaration {
    * After the commit, once: decodes at once, trains when its turn has come, or tells what an earlier call with the same `request_id`
    * did. From here on it does not matter whether the client stays.
    *
-   * @param onQueued called when the batch waits for the classifier, or never will
+   * @param onQueued called when the batch waits for the classifier
    */
   complete(turn: Turn, onQueued?: () => void): Promise<TrainReceipt>;
 }
@@ -38,7 +39,7 @@ export interface AdmittedBatch extends UploadDeclaration {
 /**
  * Checks the header of a batch against the classifier as it is now, and makes room for the bytes.
  *
- * @throws Refusal of the handle, INVALID_REQUEST, LIMIT_EXCEEDED, SERVER_BUSY, and those of {@link checkBatch}
+ * @throws Refusal of the handle, INVALID_REQUEST, LIMIT_EXCEEDED, SERVER_BUSY, and those of Classifier.check
  */
 export function admitBatch(header: TrainBatchHeader, server: ServerState): AdmittedBatch {
   const started = performance.now();
@@ -55,10 +56,11 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
     images: announced.description,
     labels: header.labels.map(toReference),
     expectedStep: header.expectedStep ?? null,
+    parameters: header.params.map(fromNamedValues),
   };
   // Steps on the way may bring the classifier there by the time it is this batch's turn, which is when it must match.
   const mayBeReached = (description.expectedStep ?? 0n) > BigInt(classifier.step);
-  checkBatch(classifier.settings, classifier.step, mayBeReached ? { ...description, expectedStep: null } : description);
+  classifier.check(mayBeReached ? { ...description, expectedStep: null } : description);
   const { totalBytes, sink, finish } = admitImages(server, announced, classifier.settings);
   const complete = async (turn: Turn, onQueued = () => {}): Promise<TrainReceipt> => {
     const committed = performance.now();
@@ -81,7 +83,6 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
       server.handles.touch(header.classifier);
       return receipt;
     } finally {
-      onQueued();
       sink.close();
     }
   };
@@ -90,11 +91,7 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
 
 /** Takes a repeated upload, whose answer is known, to its end. */
 function repeated(totalBytes: number, answer: Promise<TrainReceipt>): AdmittedBatch {
-  const complete = async (_turn: Turn, onQueued = () => {}) => {
-    onQueued();
-    return await answer;
-  };
-  return { totalBytes, sink: { write: () => {}, close: () => {} }, complete };
+  return { totalBytes, sink: { write: () => {}, close: () => {} }, complete: () => answer };
 }
 
 const NEVER_ABORTED = new AbortController().signal;

@@ -1,4 +1,5 @@
 import type { TrainBatchRequest, TrainBatchResponse } from '../../generated/dlclassifier/v1/classifier.js';
+import type { TrainReceipt } from '../classifier/classifier.js';
 import { receiveUpload } from '../upload/receive.js';
 import { AT_ONCE, admitBatch } from './batch_upload.js';
 import type { CallContext } from './context.js';
@@ -6,6 +7,9 @@ import type { CallContext } from './context.js';
 /** TrainBatch: one optimisation step, exactly once or not at all. */
 export async function trainBatch(messages: AsyncIterable<TrainBatchRequest>, { server, signal }: CallContext): Promise<TrainBatchResponse> {
   const batch = await receiveUpload(messages, (header) => admitBatch(header, server), signal);
-  const { handle, step, loss } = await batch.complete(AT_ONCE);
+  return toTrainBatchResponse(await batch.complete(AT_ONCE));
+}
+
+export function toTrainBatchResponse({ handle, step, loss }: TrainReceipt): TrainBatchResponse {
   return { trainResult: handle, step: BigInt(step), loss };
 }

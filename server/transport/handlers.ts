@@ -1,5 +1,6 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import type {
+  handleBidiStreamingCall,
   handleClientStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
@@ -10,6 +11,7 @@ import type {
 import { Refusal } from '../errors/refusal.js';
 import type { Logger } from '../log.js';
 import { describeDefect } from './defect.js';
+import { messagesOf } from './messages.js';
 import { CallCancelled, type RunningCalls } from './running_calls.js';
 import { toStatus } from './status.js';
 
@@ -23,6 +25,7 @@ export interface CallEnvironment<Context> {
 
 type UnaryHandler<Request, Response, Context> = (request: Request, context: Context) => Promise<Response>;
 type UploadHandler<Request, Response, Context> = (messages: AsyncIterable<Request>, context: Context) => Promise<Response>;
+type ExchangeHandler<Request, Response, Context> = (messages: AsyncIterable<Request>, context: Context) => AsyncIterable<Response>;
 type DownloadHandler<Request, Response, Context> = (request: Request, context: Context) => AsyncIterable<Response>;
 
 /** One request, one response. */
@@ -41,13 +44,26 @@ export function upload<Request, Response, Context>(
   handler: UploadHandler<Request, Response, Context>,
 ): handleClientStreamingCall<Request, Response> {
   return (call, callback) => {
-    // A handler that has read enough leaves the loop; the call still has to answer.
-    const messages: AsyncIterable<Request> = { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) };
-    runCall(environment, call, (context, signal) => {
-      // Ends a loop that waits for the next message.
-      signal.addEventListener('abort', () => call.destroy(), { once: true });
-      return handler(messages, context);
-    }).then((response) => callback(null, response), callback);
+    runCall(environment, call, (context, signal) => handler(messagesOf(call, signal), context)).then(
+      (response) => callback(null, response),
+      callback,
+    );
+  };
+}
+
+/**
+ * A stream of requests, a stream of responses. The handler sees to its signal itself: it may answer what it has begun before it ends with
+ * the signal's reason.
+ */
+export function exchange<Request, Response, Context>(
+  environment: CallEnvironment<Context>,
+  handler: ExchangeHandler<Request, Response, Context>,
+): handleBidiStreamingCall<Request, Response> {
+  return (call) => {
+    runCall(environment, call, (context, signal) => sendAll(call, handler(messagesOf(call, signal), context), signal)).then(
+      () => call.end(),
+      (status) => call.emit('error', status),
+    );
   };
 }
 
@@ -57,20 +73,26 @@ export function download<Request, Response, Context>(
   handler: DownloadHandler<Request, Response, Context>,
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
-    runCall(environment, call, (context, signal) => sendAll(call, handler(call.request, context), signal)).then(
+    runCall(environment, call, (context, signal) => sendAll(call, whileWanted(handler(call.request, context), signal), signal)).then(
       () => call.end(),
       (status) => call.emit('error', status),
     );
   };
 }
 
-async function sendAll<Request, Response>(
-  call: ServerWritableStream<Request, Response>,
+async function* whileWanted<Response>(responses: AsyncIterable<Response>, signal: AbortSignal): AsyncGenerator<Response> {
+  for await (const response of responses) {
+    signal.throwIfAborted();
+    yield response;
+  }
+}
+
+async function sendAll<Response>(
+  call: Pick<ServerWritableStream<unknown, Response>, 'write'> & EventEmitter,
   responses: AsyncIterable<Response>,
   signal: AbortSignal,
 ): Promise<void> {
   for await (const response of responses) {
-    signal.throwIfAborted();
     if (!call.write(response)) await once(call, 'drain', { signal });
   }
 }

@@ -16,8 +16,9 @@ import { readClassifier } from '../rpc/read_classifier.js';
 import { serializeClassifier } from '../rpc/serialize_classifier.js';
 import { setParam } from '../rpc/set_param.js';
 import { trainBatch } from '../rpc/train_batch.js';
+import { trainBatches } from '../rpc/train_batches.js';
 import { writeClassifier } from '../rpc/write_classifier.js';
-import { type CallEnvironment, download, unary, upload } from './handlers.js';
+import { type CallEnvironment, download, exchange, unary, upload } from './handlers.js';
 
 /** Every call of the contract with its handler, in the order of the contract. */
 export function classifierService(environment: CallEnvironment<CallContext>): ClassifierServiceServer {
@@ -26,6 +27,7 @@ export function classifierService(environment: CallEnvironment<CallContext>): Cl
     setParam: unary(environment, setParam),
     getParam: unary(environment, getParam),
     trainBatch: upload(environment, trainBatch),
+    trainBatches: exchange(environment, trainBatches),
     getTrainResult: unary(environment, getTrainResult),
     clearTrainResult: unary(environment, clearTrainResult),
     applyClassifier: upload(environment, applyClassifier),

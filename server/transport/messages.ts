@@ -1,0 +1,31 @@
+import type { Readable } from 'node:stream';
+
+/**
+ * The messages of a call. Unlike the iterator that every stream has, this one never destroys the call, so that it can be answered with an
+ * error while somebody waits for its next message.
+ *
+ * @param signal a reader that waits when it is aborted is told its reason
+ */
+export function messagesOf<Message>(call: Readable, signal: AbortSignal): AsyncIterable<Message> {
+  let ended = false;
+  let wake = (): void => {};
+  const end = () => {
+    ended = true;
+    wake();
+  };
+  call.on('readable', () => wake());
+  for (const event of ['end', 'close', 'error']) call.on(event, end);
+  signal.addEventListener('abort', () => wake(), { once: true });
+  const next = async (): Promise<IteratorResult<Message, undefined>> => {
+    for (;;) {
+      signal.throwIfAborted();
+      const message: Message | null = call.read();
+      if (message !== null) return { done: false, value: message };
+      if (ended) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }) };
+}
