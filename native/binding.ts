@@ -17,6 +17,16 @@ export type EngineReason =
   | 'STEP_DIVERGED'
   /** A float image holds NaN, infinity or a value outside -127..128; metadata: `image`, `value`. */
   | 'IMAGE_OUT_OF_RANGE'
+  /** An image file that cannot be decoded, or that exceeds a limit; metadata: `problem`. */
+  | 'IMAGE_UNDECODABLE'
+  /** An image that must be exact has another width; metadata: `got`, `wanted`. */
+  | 'WRONG_IMAGE_WIDTH'
+  /** The same of the height. */
+  | 'WRONG_IMAGE_HEIGHT'
+  /** An image that must be exact has channels that cannot be converted without loss; metadata: `got`, `wanted`. */
+  | 'WRONG_IMAGE_CHANNELS'
+  /** The image's group was cancelled. */
+  | 'CANCELLED'
   /** Memory could not be had; metadata: `bytes`. */
   | 'OUT_OF_MEMORY'
   /** The engine's queue is full. */
@@ -64,6 +74,8 @@ export interface StagingBuffer {
   readonly byteLength: number;
   /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end and while a job reads the buffer, CLOSED after {@link close}. */
   write(offset: number, bytes: Uint8Array): void;
+  /** A copy of `length` bytes at `offset`; throws INVALID_ARGUMENT beyond the end, CLOSED after {@link close}. */
+  read(offset: number, length: number): Uint8Array;
   /** Frees the memory, at once or when the job that reads it has ended. Repeated calls are allowed. */
   close(): void;
 }
@@ -187,10 +199,96 @@ export interface Model {
   close(): Promise<void>;
 }
 
+/** Pixels that are there already: interleaved (height, width, channels), 8 bits; 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. */
+export interface PixelLayout {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+}
+
+/** A part of an image. */
+export interface Window {
+  readonly row: number;
+  readonly column: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** How the images of a batch are varied at random; docs/preprocessing.md has the formulas. null: the method is not used. */
+export interface Augmentation {
+  readonly seed: bigint;
+  /** Names the batch: another one has other numbers. */
+  readonly counter: bigint;
+  /** 0..100: each image is varied with this probability. */
+  readonly percentage: number;
+  /** All methods for each image, in the order of the members; else one of them by chance. */
+  readonly all: boolean;
+  readonly mirror: 'r' | 'c' | 'rc' | null;
+  /** Degrees, above 0 and at most 180. */
+  readonly rotateStep: number | null;
+  /** Degrees, above 0 and at most 180; not together with `rotateStep`. */
+  readonly rotateRange: number | null;
+  /** Above 0 and at most 100. */
+  readonly cropPercentage: number | null;
+  /** 1 or more; not together with `cropPercentage`. */
+  readonly cropPixels: number | null;
+  /** Grey values, above 0 and at most 255. */
+  readonly brightnessVariation: number | null;
+  /** Grey values, above 0 and at most 255. */
+  readonly brightnessVariationSpot: number | null;
+}
+
+/** One image on its way to the network. */
+export interface ImageRequest {
+  /** Holds the image file, or its pixels. */
+  readonly source: StagingBuffer;
+  readonly sourceOffset: number;
+  readonly sourceBytes: number;
+  /** What the pixels are; null where the source is a JPEG or PNG file. */
+  readonly pixels: PixelLayout | null;
+  /** Gets the pixels (height, width, channels); another buffer than the source. */
+  readonly target: StagingBuffer;
+  readonly targetOffset: number;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  /** Refuse what is not of this size and these channels already; else crop, convert, resize. */
+  readonly exact: boolean;
+  /** The part of the image that is used. */
+  readonly domain: Window | null;
+  readonly normalizeContrast: boolean;
+  readonly augmentation: Augmentation | null;
+  /** Position in the batch, for the augmentation. */
+  readonly index: number;
+  /** What {@link ImageWorkers.cancel} calls it by. */
+  readonly group: number;
+}
+
+export interface ImageWorkersOptions {
+  /** null means all processors that the process may use. */
+  readonly threads: number | null;
+  /** Images that may wait beside those in work, 1 or more; the next is rejected with QUEUE_FULL. */
+  readonly queueLength: number;
+}
+
+/** Threads that decode, resize and vary images. What becomes of an image does not depend on their number. */
+export interface ImageWorkers {
+  /**
+   * Decodes, crops, converts, resizes, stretches and varies one image, in this order. Buffers may be closed meanwhile, but not written.
+   * Rejects with IMAGE_UNDECODABLE, WRONG_IMAGE_WIDTH, WRONG_IMAGE_HEIGHT, WRONG_IMAGE_CHANNELS, CANCELLED, INVALID_ARGUMENT.
+   */
+  prepare(image: ImageRequest): Promise<void>;
+  /** Rejects the waiting images of this group with CANCELLED; those in work end early. */
+  cancel(group: number): void;
+  /** Finishes the images in work, rejects the waiting ones with CLOSED, ends the threads. Repeated calls are allowed. */
+  close(): Promise<void>;
+}
+
 /** What the addon exports. */
 export interface Binding {
   readonly Engine: new (options: EngineOptions) => Engine;
   readonly StagingBuffer: new (byteLength: number) => StagingBuffer;
+  readonly ImageWorkers: new (options: ImageWorkersOptions) => ImageWorkers;
   /** Weights by He initialisation from `seed`, biases 0, batch norms 1 and 0, statistics 0 and 1. Throws INVALID_GRAPH. */
   readonly Model: new (
     engine: Engine,

@@ -12,7 +12,7 @@ export type * from './graph.js';
 /** What each class of a {@link Binding} must have; an addon that lacks one was built from other sources. */
 const MEMBERS = {
   Engine: ['info', 'close'],
-  StagingBuffer: ['byteLength', 'write', 'close'],
+  StagingBuffer: ['byteLength', 'write', 'read', 'close'],
   Model: [
     'tensors',
     'layers',
@@ -27,6 +27,7 @@ const MEMBERS = {
     'reshape',
     'close',
   ],
+  ImageWorkers: ['prepare', 'cancel', 'close'],
 } as const satisfies Record<keyof Binding, readonly string[]>;
 
 /** Whether a caught value comes from the addon and so has a `reason` and `metadata`. */

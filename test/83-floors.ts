@@ -16,7 +16,8 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
 const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
   cpu: ['engine'],
   engine: ['cpu'],
-  addon: ['engine', 'cpu'],
+  images: ['engine'],
+  addon: ['engine', 'cpu', 'images'],
   reference: ['engine'],
 };
 

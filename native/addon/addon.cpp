@@ -1,17 +1,19 @@
 #include <napi.h>
 
 #include "addon/engine.h"
-#include "addon/engine_thread.h"
+#include "addon/image_workers.h"
 #include "addon/model.h"
 #include "addon/staging_buffer.h"
+#include "addon/stop_at_exit.h"
 
 /// What the addon exports: `Binding` of native/binding.ts, and the version of the package that it was built from.
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", DL_CLASSIFIER_VERSION);
-  dl::addon::EngineThread::stop_all_at_exit(env);
+  dl::addon::stop_all_at_exit(env);
   dl::addon::Engine::define(env, exports);
   dl::addon::StagingBuffer::define(env, exports);
   dl::addon::ModelObject::define(env, exports);
+  dl::addon::ImageWorkers::define(env, exports);
   return exports;
 }
 

@@ -35,15 +35,6 @@ std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, int compute_thr
   return std::shared_ptr<EngineThread>(self.get(), [self](EngineThread* thread) { thread->end(); });
 }
 
-void EngineThread::stop_all_at_exit(Napi::Env env) {
-  env.SetInstanceData(new Running);
-  const auto on_exit = Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-    for (EngineThread* thread : *info.Env().GetInstanceData<Running>()) thread->stop();
-  });
-  const auto process = env.Global().Get("process").As<Napi::Object>();
-  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), on_exit});
-}
-
 EngineThread::~EngineThread() {
   if (thread_.joinable()) thread_.join();
 }

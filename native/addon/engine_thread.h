@@ -6,28 +6,24 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <vector>
 
 #include "addon/job.h"
+#include "addon/stop_at_exit.h"
 
 namespace dl::addon {
 
 /// The one thread of a device with its bounded queue. Jobs run in the order of the calls; their results come back to the
 /// JavaScript thread through a typed thread-safe function. All public methods are for the JavaScript thread. docs/lifetimes.md
 /// has the rules.
-class EngineThread {
+class EngineThread : public Stoppable {
  public:
   /// Starts the thread, which computes with `compute_threads` threads; `queue_length` jobs may wait beside the one that runs.
   /// When the last copy of the returned pointer is gone, the thread ends by itself.
   static std::shared_ptr<EngineThread> start(Napi::Env env, int compute_threads, size_t queue_length);
 
-  /// Once an environment, when the addon is loaded: a process that ends by process.exit() or by an uncaught exception runs no
-  /// clean-up hooks, but C++'s static destructors, so that the threads have to be stopped before, at the event `exit`.
-  static void stop_all_at_exit(Napi::Env env);
-
-  ~EngineThread();
+  ~EngineThread() override;
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;
 
@@ -42,6 +38,7 @@ class EngineThread {
   /// Finishes the running job, refuses the waiting ones with kClosed, destroys all models, ends the thread; then the promise
   /// resolves.
   Napi::Promise close(Napi::Env env);
+  void stop() override;
 
  private:
   static void on_notice(Napi::Env env, Napi::Function, EngineThread* self, Job* job);
@@ -65,10 +62,7 @@ class EngineThread {
   void ended(Napi::Env env);
   void retain(Napi::Env env);
   void unretain(Napi::Env env);
-  void stop();
   static void on_teardown(void* self) noexcept;
-  /// The environment's threads that have not ended.
-  using Running = std::set<EngineThread*>;
 
   const int compute_threads_;
   const size_t queue_length_;

@@ -16,6 +16,16 @@ const char* reason_name(Reason reason) {
       return "STEP_DIVERGED";
     case Reason::kImageOutOfRange:
       return "IMAGE_OUT_OF_RANGE";
+    case Reason::kImageUndecodable:
+      return "IMAGE_UNDECODABLE";
+    case Reason::kWrongImageWidth:
+      return "WRONG_IMAGE_WIDTH";
+    case Reason::kWrongImageHeight:
+      return "WRONG_IMAGE_HEIGHT";
+    case Reason::kWrongImageChannels:
+      return "WRONG_IMAGE_CHANNELS";
+    case Reason::kCancelled:
+      return "CANCELLED";
     case Reason::kOutOfMemory:
       return "OUT_OF_MEMORY";
     case Reason::kQueueFull:

@@ -48,7 +48,7 @@ void StagingBuffer::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<StagingBuffer>;
   Self::define(env, exports,
                {Self::getter<&StagingBuffer::byte_length>("byteLength"), Self::method<&StagingBuffer::write>("write"),
-                Self::method<&StagingBuffer::close>("close")});
+                Self::method<&StagingBuffer::read>("read"), Self::method<&StagingBuffer::close>("close")});
 }
 
 StagingBuffer::StagingBuffer(const Napi::CallbackInfo& info)
@@ -84,6 +84,25 @@ Napi::Value StagingBuffer::write(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value StagingBuffer::read(const Napi::CallbackInfo& info) {
+  if (memory_ == nullptr) throw closed("staging buffer");
+  const auto whole = [&](size_t position, const char* name) {
+    const double number = info[position].IsNumber() ? info[position].As<Napi::Number>().DoubleValue() : -1;
+    if (!(number >= 0 && number <= static_cast<double>(size_)) || std::trunc(number) != number) {
+      throw invalid_argument(name, "must be an integer in 0.." + std::to_string(size_));
+    }
+    return static_cast<size_t>(number);
+  };
+  const size_t offset = whole(0, "offset"), length = whole(1, "length");
+  if (offset + length > size_) {
+    throw invalid_argument("length", std::to_string(length) + " bytes at the offset " + std::to_string(offset) +
+                                         " reach beyond a buffer of " + std::to_string(size_) + " bytes");
+  }
+  Napi::Uint8Array bytes = Napi::Uint8Array::New(info.Env(), length);
+  if (length > 0) std::memcpy(bytes.Data(), memory_->bytes().data() + offset, length);
+  return bytes;
+}
+
 Napi::Value StagingBuffer::close(const Napi::CallbackInfo& info) {
   release(info.Env());
   return info.Env().Undefined();
@@ -98,6 +117,19 @@ StagedImages StagingBuffer::to_images(Napi::Env env, const Napi::Value& batch) {
   if (buffer == nullptr) fields.refuse("buffer", "is no StagingBuffer");
   if (buffer->memory_ == nullptr) throw closed("staging buffer");
   return {buffer->memory_, buffer->lock_, format == "uint8" ? PixelFormat::kUint8 : PixelFormat::kFloat32, count};
+}
+
+StagedBytes StagingBuffer::to_bytes(Napi::Env env, const Napi::Value& value, const std::string& argument, int64_t offset,
+                                    int64_t count) {
+  const StagingBuffer* buffer = Wrapped<StagingBuffer>::unwrap(env, value);
+  if (buffer == nullptr) throw invalid_argument(argument, "is no StagingBuffer");
+  if (buffer->memory_ == nullptr) throw closed("staging buffer");
+  if (offset + count > static_cast<int64_t>(buffer->size_)) {
+    throw invalid_argument(argument, std::to_string(count) + " bytes at the offset " + std::to_string(offset) +
+                                         " reach beyond a buffer of " + std::to_string(buffer->size_) + " bytes");
+  }
+  return {buffer->memory_, buffer->lock_,
+          buffer->memory_->bytes().subspan(static_cast<size_t>(offset), static_cast<size_t>(count))};
 }
 
 }  // namespace dl::addon

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "addon/wrapped.h"
 #include "engine/model.h"
@@ -38,6 +39,14 @@ struct StagedImages {
   ImageBatch view(ImageShape shape) const;
 };
 
+/// Some bytes of a staging buffer, for a job that reads or writes them: while one exists, the buffer cannot be written by others.
+/// Made and destroyed on the JavaScript thread.
+struct StagedBytes {
+  std::shared_ptr<StagingMemory> memory;
+  std::shared_ptr<void> write_lock;
+  std::span<std::byte> bytes;
+};
+
 /// StagingBuffer of native/binding.ts.
 class StagingBuffer {
  public:
@@ -51,10 +60,15 @@ class StagingBuffer {
 
   Napi::Value byte_length(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   /// An ImageBatch of native/binding.ts; throws kInvalidArgument, and kClosed for a closed buffer.
   static StagedImages to_images(Napi::Env env, const Napi::Value& batch);
+
+  /// `count` bytes of a staging buffer; throws kInvalidArgument, which names `argument`, and kClosed for a closed buffer.
+  static StagedBytes to_bytes(Napi::Env env, const Napi::Value& buffer, const std::string& argument, int64_t offset,
+                              int64_t count);
 
  private:
   void release(Napi::Env env);
