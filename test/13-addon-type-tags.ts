@@ -6,9 +6,10 @@ const binding = engineBinding();
 const engine = makeEngine();
 const model = makeModel(engine);
 const buffer = new binding.StagingBuffer(16);
-test.after.always(() => engine.close());
+const workers = new binding.ImageWorkers({ threads: 1, queueLength: 1 });
+test.after.always(() => Promise.all([engine.close(), workers.close()]));
 
-const OBJECTS = { Engine: engine, Model: model, StagingBuffer: buffer } as const;
+const OBJECTS = { Engine: engine, Model: model, StagingBuffer: buffer, ImageWorkers: workers } as const;
 type ClassName = keyof typeof OBJECTS;
 
 /** What a method or a getter of `name` must not take for its own object. */

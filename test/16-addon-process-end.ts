@@ -20,7 +20,11 @@ test('a process stays alive while close is awaited', async (t) => {
   t.like(await ending('closing'), { exitCode: 0, signal: null, stdout: 'closed\n' });
 });
 
-for (const name of ['exit_in_mid_job', 'exit_in_mid_close', 'exit_with_models_closing']) {
+test('a process stays alive while images are awaited, and no longer', async (t) => {
+  t.like(await ending('images_awaited'), { exitCode: 0, signal: null, stdout: 'the images are prepared\n' });
+});
+
+for (const name of ['exit_in_mid_job', 'exit_in_mid_image', 'exit_in_mid_close', 'exit_with_models_closing']) {
   test(`process.exit stops the engine threads first: ${name}`, async (t) => {
     t.like(await ending(name), { exitCode: 3, signal: null, stdout: '0 threads\n', stderr: '' });
   });

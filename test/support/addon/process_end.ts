@@ -5,7 +5,28 @@ import { engineBinding } from '../../../native/index.js';
 import { busy, makeEngine, makeModel, makeSlowModel } from '../engine.js';
 import { SMALL_INPUT, smallGraph } from '../graphs.js';
 
-/** The threads of engines, and those that compute for them, that run after the addon has seen the process exit. */
+/** An image of a size that takes tens of milliseconds, several times over; nobody awaits them. */
+function prepareImages(count: number): Promise<void>[] {
+  const { ImageWorkers, StagingBuffer } = engineBinding();
+  const workers = new ImageWorkers({ threads: 2, queueLength: count });
+  const pixels = { width: 6000, height: 6000, channels: 1 };
+  const source = new StagingBuffer(pixels.width * pixels.height);
+  const shape = { width: 16, height: 16, channels: 3, targetOffset: 0 };
+  const steps = { exact: false, domain: null, normalizeContrast: false, augmentation: null, index: 0, group: 0 };
+  return Array.from({ length: count }, () =>
+    workers.prepare({
+      source,
+      sourceOffset: 0,
+      sourceBytes: source.byteLength,
+      pixels,
+      target: new StagingBuffer(768),
+      ...shape,
+      ...steps,
+    }),
+  );
+}
+
+/** The threads of engines and of images, and those that compute for them, that run after the addon has seen the process exit. */
 function printThreadsAtExit(): void {
   process.on('exit', () => {
     const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -19,7 +40,7 @@ function printThreadsAtExit(): void {
 function engineThreads(): number {
   return readdirSync('/proc/self/task').filter((id) => {
     try {
-      return readFileSync(`/proc/self/task/${id}/comm`, 'utf8') === 'dl_engine\n';
+      return ['dl_engine\n', 'dl_images\n'].includes(readFileSync(`/proc/self/task/${id}/comm`, 'utf8'));
     } catch {
       return false; // ended since the folder was read
     }
@@ -55,6 +76,18 @@ const ENDINGS: Record<string, () => Promise<void> | void> = {
     await engine.close();
     console.log('closed');
     await running;
+  },
+
+  /** Nothing but the images keeps the process alive, and nobody closes their threads. */
+  async images_awaited() {
+    await Promise.all(prepareImages(4));
+    console.log('the images are prepared');
+  },
+
+  exit_in_mid_image() {
+    for (const image of prepareImages(8)) image.catch(() => undefined);
+    printThreadsAtExit();
+    process.exit(3);
   },
 
   async exit_in_mid_job() {
