@@ -17,6 +17,16 @@ void residual(Network& network, int64_t channels, int64_t stride, bool downsampl
   network.join(Add{}, {deep, shortcut}).then(Relu{});
 }
 
+/// 1x1 down, 3x3 with the stride, 1x1 up to four times the width, and a short cut of its own.
+void bottleneck(Network& network, int64_t width, int64_t stride) {
+  const std::string input = network.last();
+  unit(network, convolution(width, 1, 1, 0));
+  unit(network, convolution(width, 3, stride));
+  const std::string deep = network.then(convolution(4 * width, 1, 1, 0)).then(BatchNorm{}).last();
+  const std::string shortcut = network.from(input, convolution(4 * width, 1, stride, 0)).then(BatchNorm{}).last();
+  network.join(Add{}, {deep, shortcut}).then(Relu{});
+}
+
 /// 1x1 to `expanded`, depthwise 3x3, 1x1 back without ReLU; the sum with the input has no ReLU either.
 void inverted_residual(Network& network, int64_t channels, int64_t expanded, int64_t out_channels, int64_t stride) {
   const std::string input = network.last();
@@ -46,6 +56,13 @@ std::vector<EngineCase> block_cases() {
       unit(network, convolution(channels));
       residual(network, 2 * channels, 2, true);
       add("residual block with downsample" + suffix, network.classify(5), {1, 9, 9}, 3);
+    }
+    {
+      Network network(3);
+      unit(network, convolution(channels));
+      bottleneck(network, channels, 1);
+      bottleneck(network, channels + 6, 2);
+      add("bottlenecks" + suffix, network.classify(5), {3, 9, 8}, 3);
     }
     {
       Network network(3);
