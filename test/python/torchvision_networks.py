@@ -1,6 +1,6 @@
 """torchvision's networks: what the project's graphs of the same names must be equal to."""
 
-import torch
+from torch import library
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -11,9 +11,9 @@ def import_torchvision():
     try:
         import torchvision
     except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")
+        operators = library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
-            library.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            operators.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         import torchvision
     return torchvision
 
