@@ -1,8 +1,9 @@
 import { crc32 } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
+import { engineBinding } from '../native/index.js';
 import type { Refusal } from '../server/errors/refusal.js';
-import { decodeImages, type ImageShape } from '../server/images/decode.js';
+import { decodeImages, type ImageShape, stage } from '../server/images/decode.js';
 
 const WIDTH = 8;
 const HEIGHT = 6;
@@ -19,10 +20,10 @@ function pixels(data: Uint8Array, channels: 1 | 2 | 3 | 4) {
 
 async function decode(files: readonly Uint8Array[], shape: ImageShape): Promise<Uint8Array> {
   const imageBytes = shape.width * shape.height * shape.channels;
-  const result = new Uint8Array(imageBytes * files.length);
-  const images = { files: Buffer.concat(files), sizes: files.map((file) => file.byteLength) };
-  await decodeImages(images, shape, (offset, data) => result.set(data, offset), never);
-  return result;
+  const buffer = new (engineBinding().StagingBuffer)(imageBytes * files.length);
+  const images = { files: stage(files), sizes: files.map((file) => file.byteLength) };
+  await decodeImages(images, shape, { buffer }, null, never);
+  return buffer.read(0, buffer.byteLength);
 }
 
 async function refusalOf(t: ExecutionContext, files: readonly Uint8Array[], shape: ImageShape): Promise<Refusal> {
@@ -174,6 +175,8 @@ test('an aborted signal ends the decoding', async (t) => {
   const reason = new Error('gone');
   controller.abort(reason);
   const file = await pixels(rgb, 3).png().toBuffer();
-  const decoding = decodeImages({ files: file, sizes: [file.length] }, COLOUR, () => t.fail('nothing may be written'), controller.signal);
+  const buffer = new (engineBinding().StagingBuffer)(rgb.length);
+  const decoding = decodeImages({ files: stage([file]), sizes: [file.length] }, COLOUR, { buffer }, null, controller.signal);
   t.is(await t.throwsAsync(decoding), reason);
+  t.deepEqual(buffer.read(0, rgb.length), new Uint8Array(rgb.length), 'nothing may be written');
 });

@@ -85,12 +85,12 @@ function pixelUpload(server: ServerState, description: ImagesDescription, totalB
 
 function encodedUpload(server: ServerState, { description, totalBytes, encodedSizes }: AnnouncedImages, reserved: number): ImageUpload {
   const release = server.uploads.reserve(reserved);
-  let files: Uint8Array = new Uint8Array(totalBytes);
+  const files = stagingBuffer(server, Math.max(1, totalBytes), release);
   let buffer: StagingBuffer | null = null;
   const sink: UploadSink = {
-    write: (offset, bytes) => files.set(bytes, offset),
+    write: (offset, bytes) => files.write(offset, bytes),
     close: () => {
-      files = new Uint8Array();
+      files.close();
       buffer?.close();
       release();
     },
@@ -100,8 +100,8 @@ function encodedUpload(server: ServerState, { description, totalBytes, encodedSi
     const shape = { width: settings.imageWidth, height: settings.imageHeight, channels: settings.imageChannels };
     const pixels = stagingBuffer(server, count * shape.width * shape.height * shape.channels, release);
     buffer = pixels;
-    await decodeImages({ files, sizes: encodedSizes }, shape, (offset, bytes) => pixels.write(offset, bytes), signal);
-    files = new Uint8Array();
+    await decodeImages({ files, sizes: encodedSizes }, shape, { buffer: pixels }, null, signal);
+    files.close();
     return { description: { format: 'uint8', count, ...shape }, pixels: { buffer: pixels, format: 'uint8', count } };
   };
   return { totalBytes, sink, finish };
