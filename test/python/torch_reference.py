@@ -5,6 +5,8 @@ Reads a JSON array of requests on standard input, each
   network    {"graph", "channels", "height", "width"} or {"resnet18": number of classes}
   weights    safetensors file to begin with; null: random values made from `seed`, batch norms and their statistics, too
   seed
+  kinks      {"on"}: moves biases so that the first step's images keep away from kinks (torch_kinks.py), but for one value where
+             "on" is {"layer", "distance"}, not null; left out: nothing is moved
   images     {"seeds": one a step, "count": images a step, "height", "width", "channels"}
   classes    number of classes
   runs       {name: {"precision": "float64" | "float32" | "bfloat16", "channels_last", "threads", "rule": "dl" | "torch",
@@ -15,7 +17,8 @@ and prints one JSON array with an answer for each: {name of run: {"losses": [L o
 
 The output holds `pixels` (steps, images, height, width, channels) uint8, `labels` (steps, images), `initial/<tensor>` and, for each run,
 of what `keep` names: `<run>/confidences` of the first step's images when applied with the initial weights,
-`<run>/gradient/<step>/<tensor>` of L, `<run>/final/<tensor>`.
+`<run>/gradient/<step>/<tensor>` of L, `<run>/final/<tensor>`. With `kinks`, `margin/relu` and `margin/max_pool`: how far the first step's
+images are from a kink at the least, in root mean squares of the layer.
 """
 
 import copy
@@ -29,6 +32,7 @@ from torch import nn
 
 from photographs import photographs
 from torch_graph import GraphNetwork
+from torch_kinks import avoid_kinks, margins
 from torch_resnet18 import ResNet18
 from torch_training import RULES, arithmetic, gradients, prior_energy, regularised
 
@@ -65,14 +69,30 @@ def make_batches(request):
     return pixels, labels
 
 
+def images_of(batch, dtype):
+    """uint8 (images, height, width, channels) as networks read them: (images, channels, height, width) in -127..128"""
+    return batch.permute(0, 3, 1, 2).to(dtype) - 127
+
+
+def kink_margins(network, kinks, images):
+    """Moves the network's biases as asked, and returns the margins that this leaves."""
+    if kinks is None:
+        return {}
+    moved = copy.deepcopy(network).double()
+    avoid_kinks(moved, images, kinks["on"])
+    with torch.no_grad():
+        for parameter, value in zip(network.parameters(), moved.parameters()):
+            parameter.copy_(value)
+    return {f"margin/{kind}": margin for kind, margin in margins(moved, images).items()}
+
+
 def run(network, options, pixels, labels):
     """Returns (losses, losses_multinomial_logistic, tensors)."""
     torch.set_num_threads(options["threads"])
     dtype = torch.float64 if options["precision"] == "float64" else torch.float32
     layout = torch.channels_last if options["channels_last"] else torch.contiguous_format
     network = copy.deepcopy(network).to(dtype).to(memory_format=layout)
-    # (images, channels, height, width) in -127..128
-    batches = [(batch.permute(0, 3, 1, 2).to(dtype) - 127).contiguous(memory_format=layout) for batch in pixels]
+    batches = [images_of(batch, dtype).contiguous(memory_format=layout) for batch in pixels]
     tensors = {}
     if "confidences" in options["keep"]:
         with torch.no_grad(), arithmetic(options["precision"]):
@@ -99,7 +119,8 @@ def answer(request):
     network = make_network(request)
     pixels, labels = make_batches(request)
     losses = {}
-    tensors = {"pixels": pixels, "labels": labels} | {f"initial/{name}": value for name, value in network.state_dict().items()}
+    distances = kink_margins(network, request.get("kinks"), images_of(pixels[0], torch.float64))
+    tensors = distances | {"pixels": pixels, "labels": labels} | {f"initial/{name}": value for name, value in network.state_dict().items()}
     for name, options in request["runs"].items():
         total, data, results = run(network, options, pixels, labels)
         losses[name] = {"losses": total, "losses_multinomial_logistic": data}

@@ -29,6 +29,11 @@ export interface TorchRequest {
   /** A safetensors file of weights, or null for random ones. */
   readonly weights: string | null;
   readonly seed: number;
+  /** Whether biases are moved so that the first step's images keep away from kinks: test/python/torch_kinks.py. @default not */
+  readonly kinks?: {
+    /** Null, or the layer of the one value that is brought to this distance above 0. */
+    readonly on: { readonly layer: string; readonly distance: number } | null;
+  };
   /** Photographs of test/python/photographs.py, made from one seed a step. */
   readonly images: { readonly seeds: readonly number[]; count: number; height: number; width: number; channels: number };
   readonly classes: number;
