@@ -2,6 +2,7 @@ import { ClassifierServiceService as service } from '../generated/dlclassifier/v
 import { Classifier } from './classifier/classifier.js';
 import { type ClassifierList, type ImportedWeights, type ServerInfo, withNumbers } from './classifier/descriptions.js';
 import { type ImportWeightsOptions, sendWeights } from './classifier/import_weights.js';
+import { type EstimateMemoryOptions, estimateMemory, type MemoryEstimate } from './classifier/memory.js';
 import { sendSerialized } from './classifier/serialized.js';
 import type { CallOptions } from './transport/call_options.js';
 import type { ConnectOptions } from './transport/connect_options.js';
@@ -94,6 +95,18 @@ export class DlClassifierClient implements AsyncDisposable {
   /** Lists what is stored on the server, and what is open. */
   async listClassifiers(options: CallOptions = {}): Promise<ClassifierList> {
     return withNumbers(await this.#connection.unary(service.listClassifiers, {}, options));
+  }
+
+  /**
+   * Tells what memory training and applying a network would need, and the largest batch size that fits, before anything is allocated.
+   *
+   * @param network `compact`, `resnet18`, ...
+   * @throws FileNotFoundError where there is no such network; what `setParam` throws of the parameters
+   * @example
+   * const { bytes } = await client.estimateMemory('resnet50', { parameters: { batch_size: 32 }, classCount: 7 });
+   */
+  estimateMemory(network: string, options: EstimateMemoryOptions = {}): Promise<MemoryEstimate> {
+    return estimateMemory(this.#connection, { $case: 'network', value: network }, options);
   }
 
   /** Tells the server's version, devices, limits and networks. */

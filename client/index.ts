@@ -5,6 +5,7 @@ export { Classifier } from './classifier/classifier.js';
 export type { ClassifierDescription, ClassifierList, ImportedWeights, ServerInfo, StoredFile } from './classifier/descriptions.js';
 export { Handle } from './classifier/handle.js';
 export type { ImportWeightsOptions } from './classifier/import_weights.js';
+export type { EstimateMemoryOptions, MemoryEstimate } from './classifier/memory.js';
 export type { ParameterSet, Precision, ReadableParameters, WritableParameters } from './classifier/parameters.js';
 export type { TrainResultValues } from './classifier/train_result.js';
 export { TrainResult } from './classifier/train_result.js';

@@ -58,6 +58,8 @@ export interface EngineInfo {
 /** One device with its one thread and its bounded queue. */
 export interface Engine {
   readonly info: EngineInfo;
+  /** What a model of this graph would need with these options, without making one. Rejects with INVALID_GRAPH, too. */
+  planMemory(graph: NetworkGraph, input: InputSize, options: PlanOptions): Promise<MemoryPlan>;
   /** Finishes the running job, rejects the queued ones with CLOSED, ends the thread. Repeated calls are allowed. */
   close(): Promise<void>;
 }

@@ -11,7 +11,7 @@ export type * from './graph.js';
 
 /** What each class of a {@link Binding} must have; an addon that lacks one was built from other sources. */
 const MEMBERS = {
-  Engine: ['info', 'close'],
+  Engine: ['info', 'planMemory', 'close'],
   StagingBuffer: ['byteLength', 'write', 'read', 'close'],
   Model: [
     'tensors',

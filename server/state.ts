@@ -2,7 +2,7 @@ import type { Binding, Engine } from '../native/binding.js';
 import type { ApplyResult } from './classifier/apply_result.js';
 import type { Classifier } from './classifier/classifier.js';
 import { ClassifierFactory } from './classifier/classifier_factory.js';
-import { MemoryBudget } from './classifier/memory.js';
+import { MemoryBudget, MemoryEstimator } from './classifier/memory.js';
 import type { TrainResult } from './classifier/train_result.js';
 import type { Limits } from './config.js';
 import { refuse } from './errors/refusal.js';
@@ -50,6 +50,9 @@ export class ServerState {
   readonly limits: Limits;
   readonly uploads: UploadBudget;
   readonly handles: HandleTable<HandleKinds>;
+  /** What all classifiers may hold together. */
+  readonly memory: MemoryBudget;
+  readonly estimator: MemoryEstimator;
   readonly classifiers: ClassifierFactory;
   readonly #log: Logger;
   readonly #expiry: NodeJS.Timeout;
@@ -64,8 +67,10 @@ export class ServerState {
     this.limits = limits;
     this.uploads = new UploadBudget(limits.uploadBytesTotal);
     this.#log = log;
-    const memory = new MemoryBudget(limits.memoryBytes ?? Math.floor(engine.info.memoryBytes * MEMORY_SHARE));
-    this.classifiers = new ClassifierFactory(binding, engine, { precisions: engine.info.precisions, memory });
+    this.memory = new MemoryBudget(limits.memoryBytes ?? Math.floor(engine.info.memoryBytes * MEMORY_SHARE));
+    this.estimator = new MemoryEstimator(engine);
+    const { memory, estimator } = this;
+    this.classifiers = new ClassifierFactory(binding, engine, { precisions: engine.info.precisions, memory, estimator });
     const idleMilliseconds = limits.handleIdleSeconds * 1000;
     this.handles = new HandleTable(this.#kindRules(), idleMilliseconds);
     this.#expiry = setInterval(() => this.handles.expire(), Math.min(idleMilliseconds / 2, EXPIRY_INTERVAL)).unref();

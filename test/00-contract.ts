@@ -52,6 +52,7 @@ test('the calls are those of the operator family and four more', (t) => {
     'ClearClassifier',
     'ListClassifiers',
     'DescribeClassifier',
+    'EstimateMemory',
     'GetServerInfo',
   ]);
   const streams = Object.entries(service).map(([name, method]) => [name, method.requestStream, method.responseStream] as const);

@@ -57,7 +57,7 @@ test('an addon of another version is refused', async (t) => {
 });
 
 test('an addon that lacks a method was built from other sources', async (t) => {
-  const classes = 'class Engine { get info() {} close() {} }; class StagingBuffer { write() {} close() {} }';
+  const classes = 'class Engine { get info() {} planMemory() {} close() {} }; class StagingBuffer { write() {} close() {} }';
   const error = await loadFailure(`${classes}; module.exports = { version: "1.2.3", Engine, StagingBuffer };`, 'addon.cjs');
   t.regex(error.message, /it has no StagingBuffer\.byteLength/);
 });

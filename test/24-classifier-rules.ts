@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import test from 'ava';
-import type { MemoryPlan, Model, PlanOptions } from '../native/binding.js';
+import type { Model } from '../native/binding.js';
 import { resolveLabels } from '../server/classifier/labels.js';
-import { largestBatchSize, MemoryBudget, neededBytes } from '../server/classifier/memory.js';
+import { type BatchCost, largestBatchSize } from '../server/classifier/largest_batch_size.js';
+import { MemoryBudget, neededBytes } from '../server/classifier/memory.js';
 import { Mutex } from '../server/classifier/mutex.js';
 import { RequestCache } from '../server/classifier/request_cache.js';
 import { type ClassifierEvent, type ClassifierState, nextState } from '../server/classifier/states.js';
@@ -131,45 +132,65 @@ test('one label an image', (t) => {
   t.deepEqual(error?.metadata, { got_count: '2', wanted_count: '3' });
 });
 
-/** A model whose plans cost `perImage` an image and `fixed` beside; all else of it is not asked. */
-function modelOfCost(fixed: number, perImage: number): Model & { planned: number[] } {
+/** Batches that cost `perImage` an image and `fixed` beside, or what `bytes` says. */
+function costOf(fixed: number, perImage: number, bytes = (size: number) => fixed + perImage * size): BatchCost & { planned: number[] } {
   const planned: number[] = [];
-  const planMemory = async ({ batchSize }: PlanOptions): Promise<MemoryPlan> => {
-    planned.push(batchSize);
-    return { parameterBytes: fixed, trainingBytes: (perImage - 1) * batchSize, inferenceBytes: batchSize };
+  return {
+    planned,
+    imageBytes: 1,
+    bytes: async (batchSize) => {
+      planned.push(batchSize);
+      return bytes(batchSize);
+    },
   };
-  return { planned, planMemory, memoryBytes: 100 } as unknown as Model & { planned: number[] };
 }
 
-const options = (batchSize: number): PlanOptions => ({ batchSize, precision: 'float32', deterministic: false });
+const MOST = 2 ** 31 - 1;
 
-for (const [available, batchSize, largest] of [
+for (const [available, maximum, largest] of [
   [1000, 1000, 90],
-  [1000, 91, 90],
-  [1009, 2 ** 31 - 1, 90],
-  [1010, 2 ** 31 - 1, 91],
+  [1000, 89, 89],
+  [1009, MOST, 90],
+  [1010, MOST, 91],
   [110, 10, 1],
   [109, 10, 0],
   [0, 1, 0],
+  [1e12, MOST, MOST],
 ] as const) {
-  test(`of ${available} bytes, where ${batchSize} images do not fit, ${largest} do`, async (t) => {
-    const model = modelOfCost(100, 10);
-    t.is(await largestBatchSize(model, options(batchSize), available), largest);
-    t.true(Math.max(0, ...model.planned) <= 2 * largest + 2, 'no plan is made that is far beyond the memory');
+  test(`of ${available} bytes, at most ${maximum} images, ${largest} fit`, async (t) => {
+    const cost = costOf(100, 10);
+    t.is(await largestBatchSize(cost, available, maximum), largest);
+    t.true(cost.planned.length <= 6, `${cost.planned} were planned`);
   });
 }
 
+test('memory that does not grow along a straight line, or cannot be counted, is searched through, too', async (t) => {
+  // Scratch memory that comes in steps, and kernels that change with the size.
+  const stepped = costOf(0, 0, (size) => 7 * size + 1000 * Math.ceil(size / 32) + (size > 100 ? 5000 : 0));
+  for (const available of [1006, 1007, 5_000, 5_702, 10_000, 20_000, 123_456]) {
+    let wanted = 0;
+    while ((await stepped.bytes(wanted + 1)) <= available) wanted++;
+    t.is(await largestBatchSize(stepped, available, MOST), wanted, `${available} bytes`);
+  }
+  const counted = costOf(0, 0, (size) => (size > 1234 ? Number.POSITIVE_INFINITY : size));
+  t.is(await largestBatchSize(counted, 10_000, MOST), 1234);
+});
+
+/** All that a budget asks of a model. */
+const modelHolding = (memoryBytes: number) => ({ memoryBytes }) as Model;
+
 test('a budget counts what the other models hold', async (t) => {
   const budget = new MemoryBudget(1000);
-  const [model, other] = [modelOfCost(100, 10), modelOfCost(0, 0)];
+  const [model, other] = [modelHolding(100), modelHolding(100)];
   budget.add(model);
-  t.is(await budget.expectFit(model, options(90), 1), 1000);
+  t.is(await budget.expectFit(model, costOf(100, 10), 90), 1000);
   budget.add(other);
   t.is(budget.availableFor(model), 900);
-  const refusal = await t.throwsAsync(budget.expectFit(model, options(90), 1), { instanceOf: Refusal });
+  t.is(budget.availableFor(null), 800);
+  const refusal = await t.throwsAsync(budget.expectFit(model, costOf(100, 10), 90), { instanceOf: Refusal });
   t.deepEqual(refusal?.metadata, { largest_batch_size: '80', bytes: '1000' });
   budget.remove(other);
-  t.is(await budget.expectFit(model, options(90), 1), 1000);
+  t.is(await budget.expectFit(model, costOf(100, 10), 90), 1000);
 });
 
 test('what training needs and what applying needs are held side by side', (t) => {

@@ -3,7 +3,7 @@ import type { Engine, EngineReason, Model, StagingBuffer } from '../native/index
 import { engineBinding } from '../native/index.js';
 import type { CommittedBatch } from '../server/classifier/admission.js';
 import { Classifier } from '../server/classifier/classifier.js';
-import { MemoryBudget } from '../server/classifier/memory.js';
+import { MemoryBudget, MemoryEstimator } from '../server/classifier/memory.js';
 import { inputSize, networkGraph } from '../server/classifier/plan.js';
 import type { Reason } from '../server/errors/catalogue.js';
 import { Refusal } from '../server/errors/refusal.js';
@@ -38,7 +38,7 @@ function makeClassifier(engine: Engine) {
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  const device = { precisions: ['float32'], memory: new MemoryBudget(2 ** 30) };
+  const device = { precisions: ['float32'], memory: new MemoryBudget(2 ** 30), estimator: new MemoryEstimator(engine) };
   return { classifier: new Classifier(compact, 5n, faulty, device, { settings: SETTINGS, step: 3 }), faults };
 }
 

@@ -3,7 +3,7 @@ import anyTest, { type TestFn } from 'ava';
 import { type Engine, engineBinding } from '../native/index.js';
 import type { Classifier } from '../server/classifier/classifier.js';
 import { ClassifierFactory } from '../server/classifier/classifier_factory.js';
-import { MemoryBudget } from '../server/classifier/memory.js';
+import { MemoryBudget, MemoryEstimator } from '../server/classifier/memory.js';
 import { Refusal } from '../server/errors/refusal.js';
 import type { NetworkDefinition } from '../server/networks/definition.js';
 import { networks } from '../server/networks/index.js';
@@ -12,7 +12,7 @@ const test = anyTest as TestFn<{ engine: Engine; factory: ClassifierFactory }>;
 
 test.before((t) => {
   const engine = new (engineBinding().Engine)({ threads: 2, queueLength: 16 });
-  const device = { precisions: engine.info.precisions, memory: new MemoryBudget(8 * 2 ** 30) };
+  const device = { precisions: engine.info.precisions, memory: new MemoryBudget(8 * 2 ** 30), estimator: new MemoryEstimator(engine) };
   t.context = { engine, factory: new ClassifierFactory(engineBinding(), engine, device) };
 });
 

@@ -8,6 +8,7 @@ import { fileCases } from './support/refusal_cases/files.js';
 import { handleCases } from './support/refusal_cases/handles.js';
 import { imageCases } from './support/refusal_cases/images.js';
 import { limitCases, limitFlags, limits } from './support/refusal_cases/limits.js';
+import { memoryCases } from './support/refusal_cases/memory.js';
 import { parameterCases } from './support/refusal_cases/parameters.js';
 import { trainingCases } from './support/refusal_cases/training.js';
 import { uploadCases } from './support/refusal_cases/uploads.js';
@@ -20,6 +21,7 @@ const CASES = [
   ...handleCases,
   ...fileCases,
   ...parameterCases,
+  ...memoryCases,
   ...trainingCases,
   ...imageCases,
   ...uploadCases,

@@ -12,6 +12,7 @@ import { ApplyResult } from './apply_result.js';
 import { type ClassifierDescription, type StoredFile, withNumbers } from './descriptions.js';
 import { getParams } from './get_params.js';
 import { Handle } from './handle.js';
+import { type EstimateMemoryOptions, estimateMemory, type MemoryEstimate } from './memory.js';
 import type { ParameterSet, ReadableParameters, WritableParameters } from './parameters.js';
 import { receiveSerialized } from './serialized.js';
 import { setParams } from './set_params.js';
@@ -120,6 +121,16 @@ export class Classifier extends Handle {
   /** Tells layers, shapes, number of parameters and the memory that training and applying need. */
   async describe(options: CallOptions = {}): Promise<ClassifierDescription> {
     return withNumbers(await this.connection.unary(service.describeClassifier, { classifier: this.handle }, options));
+  }
+
+  /**
+   * Tells what memory training and applying would need with these parameters, and the largest batch size that fits; sets nothing.
+   *
+   * @example
+   * const { largestBatchSize } = await classifier.estimateMemory({ parameters: { image_dimensions: [448, 448, 3] } });
+   */
+  estimateMemory(options: EstimateMemoryOptions = {}): Promise<MemoryEstimate> {
+    return estimateMemory(this.connection, { $case: 'classifier', value: this.handle }, options);
   }
 
   /** Frees the classifier on the server. Its results stay until they are cleared themselves. Repeated calls do nothing. */

@@ -1,4 +1,5 @@
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
+import type { NamedValues } from '../../generated/dlclassifier/v1/param.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
 import { PARAMETER_KINDS, type ParameterSet } from './parameters.js';
@@ -11,7 +12,13 @@ export async function setParams(
   parameters: ParameterSet,
   options: CallOptions,
 ): Promise<string[]> {
-  const params = Object.entries(parameters)
+  const response = await connection.unary(service.setParam, { classifier, params: namedValues(parameters) }, options);
+  return response.reinitializedLayers;
+}
+
+/** The parameters as they travel. */
+export function namedValues(parameters: ParameterSet): NamedValues[] {
+  return Object.entries(parameters)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => {
       // A name that only the server knows, or nobody: it decides.
@@ -19,6 +26,4 @@ export async function setParams(
       const values: readonly unknown[] = Array.isArray(value) ? value : [value];
       return { name, values: values.map((single) => encodeValue(name, single, real)) };
     });
-  const response = await connection.unary(service.setParam, { classifier, params }, options);
-  return response.reinitializedLayers;
 }

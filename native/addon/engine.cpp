@@ -1,11 +1,15 @@
 #include "addon/engine.h"
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "addon/error.h"
 #include "addon/fields.h"
+#include "addon/network_graph.h"
 #include "addon/options.h"
+#include "addon/plan_job.h"
 #include "cpu/device.h"
 
 namespace dl::addon {
@@ -18,7 +22,9 @@ constexpr int64_t kMaxQueueLength = 65536;
 
 void Engine::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<Engine>;
-  Self::define(env, exports, {Self::getter<&Engine::info>("info"), Self::method<&Engine::close>("close")});
+  Self::define(env, exports,
+               {Self::getter<&Engine::info>("info"), Self::method<&Engine::plan_memory>("planMemory"),
+                Self::method<&Engine::close>("close")});
 }
 
 Engine::Engine(const Napi::CallbackInfo& info) {
@@ -42,6 +48,16 @@ Napi::Value Engine::info(const Napi::CallbackInfo& info) {
   object.Set("libraries", to_js_strings(env, device.libraries));
   object.Set("instructionSet", device.instruction_set);
   return object;
+}
+
+Napi::Value Engine::plan_memory(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto deferred = Napi::Promise::Deferred::New(env);
+  reject_on_error(env, deferred, [&] {
+    Graph graph(to_layers(info[0]), to_image_shape(info[1]));
+    thread_->submit(env, std::make_unique<PlanJob>(deferred, std::move(graph), to_plan_options(info[2])));
+  });
+  return deferred.Promise();
 }
 
 Napi::Value Engine::close(const Napi::CallbackInfo& info) { return thread_->close(info.Env()); }

@@ -21,6 +21,7 @@ class Engine {
   void finalize(Napi::Env) { thread_.reset(); }
 
   Napi::Value info(const Napi::CallbackInfo& info);
+  Napi::Value plan_memory(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   const std::shared_ptr<EngineThread>& thread() const { return thread_; }

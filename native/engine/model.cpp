@@ -166,12 +166,15 @@ int64_t Model::memory_bytes() const {
   return bytes;
 }
 
-MemoryPlan Model::plan_memory(const PlanOptions& options) const {
-  check(options, state_->graph);
-  const cpu::Plan training(state_->graph, state_->layout, options, true);
-  const cpu::Plan inference(state_->graph, state_->layout, options, false);
-  return {state_->parameters.bytes(), training.bytes(), inference.bytes()};
+MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options) {
+  check(options, graph);
+  const ParameterLayout layout(graph);
+  const cpu::Plan training(graph, layout, options, true);
+  const cpu::Plan inference(graph, layout, options, false);
+  return {ParameterStore::bytes_of(layout), training.bytes(), inference.bytes()};
 }
+
+MemoryPlan Model::plan_memory(const PlanOptions& options) const { return dl::plan_memory(state_->graph, options); }
 
 void Model::prepare(const PlanOptions& options) {
   state_->plan(state_->training_plan, options, true);

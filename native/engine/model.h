@@ -59,6 +59,9 @@ struct MemoryPlan {
   int64_t inference_bytes = 0;
 };
 
+/// What a model of this graph holds with these options; nothing is allocated. Throws as Model::plan_memory does.
+MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options);
+
 /// A tensor's values on the host. The momentum of `x` has the name `x` and the role kMomentum.
 struct NamedTensor {
   std::string name;

@@ -34,6 +34,8 @@ class ParameterStore {
  public:
   /// All zero. Throws kOutOfMemory.
   explicit ParameterStore(const ParameterLayout& layout);
+  /// Bytes that a store of this layout holds.
+  static int64_t bytes_of(const ParameterLayout& layout);
 
   /// All tensors.
   std::span<float> values() const { return values_; }

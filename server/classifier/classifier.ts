@@ -10,9 +10,9 @@ import type { ClassifierRecord } from '../store/classifier_record.js';
 import { type BatchDescription, type CommittedBatch, checkBatch, checkImages, expectClasses, type ImagesDescription } from './admission.js';
 import type { ApplyResult } from './apply_result.js';
 import { engineRefusal } from './engine_refusal.js';
-import type { MemoryBudget } from './memory.js';
+import type { MemoryBudget, MemoryEstimator } from './memory.js';
 import { Mutex } from './mutex.js';
-import { imageBytes, planOptions } from './plan.js';
+import { graphDiffers, planDiffers, planOptions } from './plan.js';
 import { reconfigure } from './reconfiguration.js';
 import { RequestCache } from './request_cache.js';
 import { type ClassifierEvent, type ClassifierState, nextState } from './states.js';
@@ -24,6 +24,7 @@ export interface ClassifierDevice {
   /** Precisions that it computes in. */
   readonly precisions: readonly string[];
   readonly memory: MemoryBudget;
+  readonly estimator: MemoryEstimator;
 }
 
 /** The answer to a training call, as it is remembered under its `request_id`. */
@@ -108,11 +109,9 @@ export class Classifier {
   setParameters(assignments: readonly Assignment[]): Promise<readonly string[]> {
     return this.#exclusively(async () => {
       const { initializeRuntime, ...next } = draftSettings(this.#settings, assignments, this.#environment);
+      await this.#expectChangeFits(next, initializeRuntime || assignments.some(({ name }) => name === 'batch_size'));
       const change = await this.#compute(next, () => reconfigure(this.model, this.network, this.seed, this.#settings, next));
       try {
-        if (initializeRuntime || next.batchSize !== this.#settings.batchSize) await this.#expectFit(next);
-        // Another batch size may be set before the next step, so that one image must fit, not yet the whole batch.
-        else if (change !== null) await this.#expectFit({ ...next, batchSize: 1 });
         if (initializeRuntime) await this.#compute(next, () => this.model.prepare(planOptions(next)));
       } catch (error) {
         await this.#undo(change?.undo);
@@ -183,10 +182,15 @@ export class Classifier {
     });
   }
 
+  /** Bytes that the budget leaves for it, those that it holds already included. */
+  get availableBytes(): number {
+    return this.device.memory.availableFor(this.model);
+  }
+
   /** Bytes that training and applying need at the present settings. */
   planMemory(): Promise<MemoryPlan> {
     const settings = this.#settings;
-    return this.#compute(settings, () => this.model.planMemory(planOptions(settings)));
+    return this.#compute(settings, () => this.device.estimator.plan(this.network, settings));
   }
 
   /** Waits for the calls that came before and frees the memory; later calls are refused. Repeated calls are allowed. */
@@ -236,15 +240,37 @@ export class Classifier {
       if (isEngineError(error) && error.reason === 'INTERNAL') this.#fail(error.message);
       // Cleared while a look at it was under way, which waits for nobody.
       if (this.#state === 'cleared') this.expectUsable();
-      throw await engineRefusal(error, (bytes) => this.device.memory.refusal(this.model, planOptions(settings), bytes));
+      const cost = this.device.estimator.cost(this.network, settings);
+      throw await engineRefusal(error, (bytes) => this.device.memory.refusal(this.model, cost, settings.batchSize, bytes));
     }
   }
 
+  /**
+   * A set must not ask for more memory than there is. One that asks for no more than before, or for other classes alone, may leave a
+   * batch that is too large already, as another batch size may be set before the next step; one image must fit in any case.
+   */
+  async #expectChangeFits(next: Settings, wholeBatch: boolean): Promise<void> {
+    const present = this.#settings;
+    const differs = planDiffers(present, next);
+    if (wholeBatch || (differs && (await this.#needsMore(next, present)))) {
+      await this.#expectFit(next);
+    } else if (differs || graphDiffers(present, next)) {
+      await this.#expectFit({ ...next, batchSize: 1 });
+    }
+  }
+
+  async #needsMore(next: Settings, present: Settings): Promise<boolean> {
+    const bytes = (settings: Settings) =>
+      this.#compute(settings, () => this.device.estimator.cost(this.network, settings).bytes(settings.batchSize));
+    return (await bytes(next)) > (await bytes(present));
+  }
+
   async #expectFit(settings: Settings): Promise<void> {
-    const { memory } = this.device;
+    const { memory, estimator } = this.device;
     const known = settings === this.#settings ? this.#needed : null;
     if (known !== null && known <= memory.availableFor(this.model)) return;
-    const needed = await this.#compute(settings, () => memory.expectFit(this.model, planOptions(settings), imageBytes(settings)));
+    const cost = estimator.cost(this.network, settings);
+    const needed = await this.#compute(settings, () => memory.expectFit(this.model, cost, settings.batchSize));
     if (settings === this.#settings) this.#needed = needed;
   }
 

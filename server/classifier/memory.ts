@@ -1,9 +1,40 @@
-import type { MemoryPlan, Model, PlanOptions } from '../../native/binding.js';
+import type { Engine, MemoryPlan, Model } from '../../native/binding.js';
+import { isEngineError } from '../../native/index.js';
 import { refuse } from '../errors/refusal.js';
+import type { NetworkDefinition } from '../networks/definition.js';
+import type { Settings } from '../parameters/settings.js';
+import { type BatchCost, largestBatchSize } from './largest_batch_size.js';
+import { classCount, imageBytes, inputSize, networkGraph, planOptions } from './plan.js';
 
 /** Bytes that a classifier holds that is trained and applied in turns, as it is where training is watched. */
 export function neededBytes({ parameterBytes, trainingBytes, inferenceBytes }: MemoryPlan): number {
   return parameterBytes + trainingBytes + inferenceBytes;
+}
+
+/** The most images that the engine plans for. */
+export const LARGEST_PLANNED_BATCH = 2 ** 24;
+
+/** What a network with these settings needs, without making it. */
+export class MemoryEstimator {
+  constructor(private readonly engine: Pick<Engine, 'planMemory'>) {}
+
+  plan(network: NetworkDefinition, settings: Settings, classes = classCount(network, settings)): Promise<MemoryPlan> {
+    return this.engine.planMemory(networkGraph(network, settings, classes), inputSize(settings), planOptions(settings));
+  }
+
+  /** @param needed bytes of a plan that count @default all: training and applying in turns */
+  cost(network: NetworkDefinition, settings: Settings, needed = neededBytes, classes = classCount(network, settings)): BatchCost {
+    const bytes = async (batchSize: number) => {
+      if (batchSize > LARGEST_PLANNED_BATCH) return Number.POSITIVE_INFINITY;
+      try {
+        return needed(await this.plan(network, { ...settings, batchSize }, classes));
+      } catch (error) {
+        if (isEngineError(error) && error.reason === 'OUT_OF_MEMORY') return Number.POSITIVE_INFINITY;
+        throw error;
+      }
+    };
+    return { imageBytes: imageBytes(settings), bytes };
+  }
 }
 
 /** What the classifiers of a device may hold together. */
@@ -21,8 +52,8 @@ export class MemoryBudget {
     this.#models.delete(model);
   }
 
-  /** Bytes that are left for this model, those that it holds already included. */
-  availableFor(model: Model): number {
+  /** Bytes that are left for this model, those that it holds already included; null stands for one that is not made yet. */
+  availableFor(model: Model | null): number {
     let held = 0;
     for (const other of this.#models) {
       if (other !== model) held += other.memoryBytes;
@@ -31,39 +62,21 @@ export class MemoryBudget {
   }
 
   /**
-   * @param imageBytes of one image of float32, a lower bound of what it costs
    * @returns bytes needed
    * @throws Refusal DEVICE_MEMORY_EXHAUSTED with the largest batch size that fits
    */
-  async expectFit(model: Model, options: PlanOptions, imageBytes: number): Promise<number> {
+  async expectFit(model: Model, cost: BatchCost, batchSize: number): Promise<number> {
     const available = this.availableFor(model);
     // A plan far beyond the memory is not worth making, and its sizes could overflow.
-    const atLeast = options.batchSize * imageBytes;
-    const needed = atLeast > available ? atLeast : neededBytes(await model.planMemory(options));
+    const atLeast = batchSize * cost.imageBytes;
+    const needed = atLeast > available ? atLeast : await cost.bytes(batchSize);
     if (needed <= available) return needed;
-    throw await this.refusal(model, options, needed);
+    throw await this.refusal(model, cost, batchSize, Number.isFinite(needed) ? needed : atLeast);
   }
 
-  /** The refusal of options that do not fit. */
-  async refusal(model: Model, options: PlanOptions, bytes: number): Promise<Error> {
-    const largest = await largestBatchSize(model, options, this.availableFor(model));
+  /** The refusal of a batch size that does not fit. */
+  async refusal(model: Model, cost: BatchCost, batchSize: number, bytes: number): Promise<Error> {
+    const largest = await largestBatchSize(cost, this.availableFor(model), batchSize - 1);
     return refuse('DEVICE_MEMORY_EXHAUSTED', { largest_batch_size: largest, bytes });
   }
-}
-
-/** The largest batch size below that of `options` which fits; 0 where not even 1 does. Memory grows with the batch size. */
-export async function largestBatchSize(model: Model, options: PlanOptions, available: number): Promise<number> {
-  const fits = async (batchSize: number) => neededBytes(await model.planMemory({ ...options, batchSize })) <= available;
-  let fitting = 0;
-  let failing = 1;
-  while (failing < options.batchSize && (await fits(failing))) {
-    fitting = failing;
-    failing = Math.min(failing * 2, options.batchSize);
-  }
-  while (failing - fitting > 1) {
-    const middle = Math.floor((fitting + failing) / 2);
-    if (await fits(middle)) fitting = middle;
-    else failing = middle;
-  }
-  return fitting;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { InputSize, PlanOptions } from '../../native/binding.js';
 import type { NetworkGraph } from '../../native/graph.js';
 import type { NetworkDefinition } from '../networks/definition.js';
@@ -18,9 +19,14 @@ export function imageBytes({ imageChannels, imageHeight, imageWidth }: Settings)
   return imageChannels * imageHeight * imageWidth * Float32Array.BYTES_PER_ELEMENT;
 }
 
-export function networkGraph(network: NetworkDefinition, settings: Settings): NetworkGraph {
-  const { classes, imageChannels: channels, imageWidth: width, imageHeight: height } = settings;
-  return network.graph({ classes: classes.length || network.defaultClassCount, channels, width, height });
+/** Outputs of the last layer. */
+export function classCount(network: NetworkDefinition, { classes }: Settings): number {
+  return classes.length || network.defaultClassCount;
+}
+
+export function networkGraph(network: NetworkDefinition, settings: Settings, classes = classCount(network, settings)): NetworkGraph {
+  const { imageChannels: channels, imageWidth: width, imageHeight: height } = settings;
+  return network.graph({ classes, channels, width, height });
 }
 
 /** Whether the classes differ in any way; the last layer then starts anew. */
@@ -31,6 +37,11 @@ export function classesDiffer(a: Settings, b: Settings): boolean {
 /** Whether the graph or the shapes in it differ. */
 export function graphDiffers(a: Settings, b: Settings): boolean {
   return sizeDiffers(a, b) || a.imageChannels !== b.imageChannels || classesDiffer(a, b);
+}
+
+/** Whether the plans of a step differ in anything but the graph, or in the shapes of its values. */
+export function planDiffers(a: Settings, b: Settings): boolean {
+  return !isDeepStrictEqual([planOptions(a), inputSize(a)], [planOptions(b), inputSize(b)]);
 }
 
 /** Whether width or height differ. */

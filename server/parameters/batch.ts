@@ -12,8 +12,9 @@ export const batchParameters: readonly ParameterDefinition[] = [
     range: 'an integer >= 1',
     default: "the network's",
     documentation:
-      'Images on the device at once, in training and in applying. Refused with DEVICE_MEMORY_EXHAUSTED, which names the largest that fits, ' +
-      'where the memory is not enough at the image size that the same call leaves: set image_dimensions before or together with it.',
+      'Images on the device at once, in training and in applying. This or any other set that wants more memory than there is (a larger ' +
+      'image, another precision) is refused with DEVICE_MEMORY_EXHAUSTED, which names the largest batch_size that fits: set both in one ' +
+      'call. EstimateMemory tells it before.',
     get: ({ settings }) => [BigInt(settings.batchSize)],
     admits: (value) => value >= 1n && value <= MAXIMUM,
     set: (draft, [value]) => {

@@ -18,7 +18,7 @@ export async function getServerInfo(_request: GetServerInfoRequest, { server }: 
   return {
     version: VERSION,
     devices: [cpu(server.engine.info), ABSENT_GPU],
-    limits: toServerLimits(server.limits),
+    limits: toServerLimits(server.limits, server.memory.bytes),
     networks: await Promise.all(networks.map((network) => toNetworkInfo(network, server.folder))),
   };
 }
@@ -50,7 +50,7 @@ const ABSENT_GPU: DeviceInfo = {
   libraries: [],
 };
 
-function toServerLimits(limits: Limits): ServerLimits {
+function toServerLimits(limits: Limits, memoryBytes: number): ServerLimits {
   return {
     messageBytes: BigInt(limits.messageBytes),
     uploadBytes: BigInt(limits.uploadBytes),
@@ -60,6 +60,8 @@ function toServerLimits(limits: Limits): ServerLimits {
     classifiers: limits.classifiers,
     handleIdleSeconds: limits.handleIdleSeconds,
     serializedBytes: BigInt(limits.serializedBytes),
+    uploadBytesTotal: BigInt(limits.uploadBytesTotal),
+    memoryBytes: BigInt(memoryBytes),
   };
 }
 

@@ -6,6 +6,7 @@ import { clearTrainResult } from '../rpc/clear_train_result.js';
 import type { CallContext } from '../rpc/context.js';
 import { describeClassifier } from '../rpc/describe_classifier.js';
 import { deserializeClassifier } from '../rpc/deserialize_classifier.js';
+import { estimateMemory } from '../rpc/estimate_memory.js';
 import { getParam } from '../rpc/get_param.js';
 import { getResult } from '../rpc/get_result.js';
 import { getServerInfo } from '../rpc/get_server_info.js';
@@ -40,6 +41,7 @@ export function classifierService(environment: CallEnvironment<CallContext>): Cl
     clearClassifier: unary(environment, clearClassifier),
     listClassifiers: unary(environment, listClassifiers),
     describeClassifier: unary(environment, describeClassifier),
+    estimateMemory: unary(environment, estimateMemory),
     getServerInfo: unary(environment, getServerInfo),
   };
 }

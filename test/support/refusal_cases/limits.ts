@@ -2,7 +2,7 @@ import { call, upload } from '../calls.js';
 import { noiseBatch } from '../classifier.js';
 import { applyMessages, named, setParams, train } from '../wire.js';
 import { batchWith, blue, encodedBatch } from './bad_batches.js';
-import type { Case } from './case.js';
+import type { Case, Situation } from './case.js';
 
 const MIB = 2 ** 20;
 
@@ -18,19 +18,23 @@ export const limitFlags = [
   ...['--max-classifiers', String(limits.classifiers)],
 ];
 
+/** Four images a step, one at a time in memory, that are more bytes than an upload may have. */
+const largeImages = ({ client, classifier }: Situation) =>
+  setParams(client, classifier, named('image_dimensions', 256n, 384n, 3n), named('batch_size', 1n), named('batch_size_multiplier', 4n));
+
 export const limitCases: readonly Case[] = [
   {
     what: 'more bytes than an upload may have',
     reason: 'LIMIT_EXCEEDED',
     metadata: { limit: 'upload_bytes', got: '1179648', maximum: String(limits.upload) },
-    prepare: ({ client, classifier }) => setParams(client, classifier, named('image_dimensions', 256n, 384n, 3n)),
+    prepare: largeImages,
     act: ({ client, classifier }) => train(client, classifier, { ...batchWith({ width: 256, height: 384 }), pixels: new Uint8Array(1) }),
   },
   {
     what: 'files whose images are more bytes than an upload may have',
     reason: 'LIMIT_EXCEEDED',
     metadata: { limit: 'upload_bytes', got: '1179648', maximum: String(limits.upload) },
-    prepare: ({ client, classifier }) => setParams(client, classifier, named('image_dimensions', 256n, 384n, 3n)),
+    prepare: largeImages,
     act: async ({ client, classifier }) => train(client, classifier, await encodedBatch(blue(), blue(), blue(), blue())),
   },
   {

@@ -114,6 +114,12 @@ export const parameterCases: readonly Case[] = [
     act: ({ client, classifier }) => setParams(client, classifier, named('classes', 'x', 'y'), named('batch_size', 1_000_000_000n)),
   },
   {
+    what: 'images so large that the batch does not fit into the memory any more',
+    reason: 'DEVICE_MEMORY_EXHAUSTED',
+    metadata: { largest_batch_size: /^[123]$/, bytes: /^\d+$/ },
+    act: ({ client, classifier }) => setParams(client, classifier, named('momentum', 0.5), named('image_dimensions', 256n, 256n, 3n)),
+  },
+  {
     what: 'images of which not even one fits into the memory, together with one channel',
     reason: 'DEVICE_MEMORY_EXHAUSTED',
     metadata: { largest_batch_size: '0', bytes: /^\d+$/ },

@@ -1,5 +1,5 @@
 import { call } from '../calls.js';
-import { noiseBatch } from '../classifier.js';
+import { CLASSES, noiseBatch } from '../classifier.js';
 import { named, setParams, train } from '../wire.js';
 import { batchWith, labelled, trainWithHeader } from './bad_batches.js';
 import type { Case } from './case.js';
@@ -76,9 +76,17 @@ export const trainingCases: readonly Case[] = [
   {
     what: 'a batch that does not fit into the memory',
     reason: 'DEVICE_MEMORY_EXHAUSTED',
-    metadata: { largest_batch_size: /^[123]$/, bytes: /^\d+$/ },
-    prepare: ({ client, classifier }) => setParams(client, classifier, named('image_dimensions', 256n, 256n, 3n)),
-    act: ({ client, classifier }) => train(client, classifier, noiseBatch({ size: 256 })),
+    metadata: { largest_batch_size: /^[1-9]\d$/, bytes: /^\d+$/ },
+    act: async ({ client }) => {
+      // The network's own batch size, which no set has asked for.
+      const { classifier } = await call(client, 'readClassifier', { fileName: 'compact', pretrained: undefined, seed: undefined });
+      try {
+        await setParams(client, classifier, named('classes', ...CLASSES), named('image_dimensions', 40n, 40n, 3n));
+        return await train(client, classifier, noiseBatch({ size: 40, batchSize: 160 }));
+      } finally {
+        await call(client, 'clearClassifier', { classifiers: [classifier] });
+      }
+    },
   },
   {
     what: 'a batch for another step',
