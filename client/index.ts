@@ -27,6 +27,7 @@ export { topKError } from './evaluation/top_k.js';
 export type { Image, ImageFile, ImageSize, Images, PixelBatch, PixelImage } from './images/image.js';
 export { loadImage, type Preprocessing } from './images/load.js';
 export type { ImageOptions } from './images/payload.js';
+export type { Augmentation, AugmentationOptions } from './training/augmentation.js';
 export type { LabelledBatch, StepParameters } from './training/labelled_batch.js';
 export type { Label } from './training/step_call.js';
 export type { TrainBatchOptions } from './training/train_batch.js';

@@ -8,7 +8,7 @@ import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifie
 import { catalogue } from '../server/errors/catalogue.js';
 
 const PROTO = fileURLToPath(new URL('../proto', import.meta.url));
-const FILES = ['classifier_service', 'classifier', 'error', 'image', 'param', 'server_info', 'weights'].map(
+const FILES = ['augmentation', 'classifier_service', 'classifier', 'error', 'image', 'param', 'server_info', 'weights'].map(
   (name) => `dlclassifier/v1/${name}.proto`,
 );
 const PREFIX = 'ERROR_REASON_';

@@ -1,3 +1,4 @@
+import type { Augmentation } from '../../generated/dlclassifier/v1/augmentation.js';
 import { type TrainBatchHeader, TrainBatchRequest, type TrainBatchResponse } from '../../generated/dlclassifier/v1/classifier.js';
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { Label as WireLabel } from '../../generated/dlclassifier/v1/image.js';
@@ -16,6 +17,7 @@ export interface StepCall {
   readonly requestId: string;
   /** The step that the classifier must be at; undefined where any will do. */
   readonly expectedStep: number | undefined;
+  readonly augmentation: Augmentation | undefined;
 }
 
 export function sendStep(connection: Connection, step: StepCall, options: SendOptions): Promise<TrainBatchResponse> {
@@ -26,6 +28,7 @@ export function sendStep(connection: Connection, step: StepCall, options: SendOp
     requestId: step.requestId,
     expectedStep: step.expectedStep === undefined ? undefined : BigInt(step.expectedStep),
     params: [],
+    augmentation: step.augmentation,
   };
   const upload = {
     method: service.trainBatch,

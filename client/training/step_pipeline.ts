@@ -4,12 +4,13 @@ import { TrainResult } from '../classifier/train_result.js';
 import { ServerBusyError } from '../errors/refusals.js';
 import { type ImageOptions, imagePayload } from '../images/payload.js';
 import type { CallOptions } from '../transport/call_options.js';
+import { type AugmentationOptions, encodeAugmentation } from './augmentation.js';
 import type { LabelledBatch } from './labelled_batch.js';
 import { withRetries } from './retry.js';
 import { encodeLabels, sendStep } from './step_call.js';
 import { DEFAULT_RETRIES, type StepTarget } from './train_batch.js';
 
-interface PipelineOptions extends CallOptions, ImageOptions {
+interface PipelineOptions extends CallOptions, ImageOptions, AugmentationOptions {
   readonly retries?: number | undefined;
 }
 
@@ -65,10 +66,11 @@ export class StepPipeline {
   async #run(batch: LabelledBatch, expectedStep: number, previous: Promise<unknown>): Promise<TrainResult> {
     const { connection, classifier } = this.target;
     const { signal, timeoutMs, retries = DEFAULT_RETRIES } = this.options;
+    const augmentation = this.options.augmentation === undefined ? undefined : encodeAugmentation(this.options.augmentation);
     const stop = this.#stop.signal;
     const payload = await imagePayload(batch.images, () => this.target.imageSize({ signal: stop }), this.options, stop);
     const labels = encodeLabels(batch.labels);
-    const step = { classifier, payload, labels, requestId: `${this.#name}-${expectedStep}`, expectedStep };
+    const step = { classifier, payload, labels, requestId: `${this.#name}-${expectedStep}`, expectedStep, augmentation };
     const ourTurn = previous.then(async () => {
       stop.throwIfAborted();
       if (batch.parameters !== undefined) await setParams(connection, classifier, batch.parameters, { signal });

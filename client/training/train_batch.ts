@@ -4,10 +4,11 @@ import type { ImageSize, Images } from '../images/image.js';
 import { type ImageOptions, imagePayload } from '../images/payload.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
+import { type AugmentationOptions, encodeAugmentation } from './augmentation.js';
 import { withRetries } from './retry.js';
 import { encodeLabels, type Label, sendStep } from './step_call.js';
 
-export interface TrainBatchOptions extends CallOptions, ImageOptions {
+export interface TrainBatchOptions extends CallOptions, ImageOptions, AugmentationOptions {
   /**
    * Names this step for good: a repeated call with the same id gives the first call's result and trains nothing. At most 128 characters.
    *
@@ -48,6 +49,7 @@ export async function trainBatch(
     payload: await imagePayload(images, () => target.imageSize({ signal }), options, signal),
     requestId: options.requestId ?? randomUUID(),
     expectedStep: options.expectedStep,
+    augmentation: options.augmentation === undefined ? undefined : encodeAugmentation(options.augmentation),
   };
   const response = await withRetries(options.retries ?? DEFAULT_RETRIES, signal, () =>
     sendStep(target.connection, step, { signal, timeoutMs }),

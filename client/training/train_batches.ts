@@ -1,13 +1,14 @@
 import type { TrainResult } from '../classifier/train_result.js';
 import type { ImageOptions } from '../images/payload.js';
 import { type CallOptions, untilAborted } from '../transport/call_options.js';
+import type { AugmentationOptions } from './augmentation.js';
 import { clearTrainResults } from './clear_results.js';
 import type { LabelledBatch } from './labelled_batch.js';
 import { withRetries } from './retry.js';
 import { StepPipeline } from './step_pipeline.js';
 import { DEFAULT_RETRIES, type StepTarget } from './train_batch.js';
 
-export interface TrainBatchesOptions extends CallOptions, ImageOptions {
+export interface TrainBatchesOptions extends CallOptions, ImageOptions, AugmentationOptions {
   /**
    * Batches that are under way at a time, the one that trains included: the others are decoded and sent meanwhile. It bounds the
    * memory, and the calls open at the server, which admits 16 on a connection.

@@ -6,6 +6,7 @@ import type { LabelReference } from '../classifier/labels.js';
 import { refuse } from '../errors/refusal.js';
 import type { ServerState } from '../state.js';
 import type { UploadDeclaration } from '../upload/receive.js';
+import { BatchAugmentation } from './batch_augmentation.js';
 import { admitImages, announcedImages } from './image_upload.js';
 import { fromNamedValues } from './values.js';
 
@@ -61,15 +62,22 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
   // Steps on the way may bring the classifier there by the time it is this batch's turn, which is when it must match.
   const mayBeReached = (description.expectedStep ?? 0n) > BigInt(classifier.step);
   classifier.check(mayBeReached ? { ...description, expectedStep: null } : description);
-  const { totalBytes, sink, finish } = admitImages(server, announced, classifier.settings);
+  const augmentation = BatchAugmentation.admit(server, header, announced.description, classifier.settings);
+  const { totalBytes, sink, finish } = orClose(augmentation, () => admitImages(server, announced, classifier.settings));
+  const close = () => {
+    sink.close();
+    augmentation?.close();
+  };
   const complete = async (turn: Turn, onQueued = () => {}): Promise<TrainReceipt> => {
     const committed = performance.now();
     const uploadSeconds = (committed - started) / 1000;
     try {
-      const images = await finish(classifier.settings, NEVER_ABORTED);
+      const received = await finish(classifier.settings, NEVER_ABORTED);
+      const early = augmentation === null || augmentation.waitsForStep ? received : await augmentation.apply(received, 0);
       await turn.queue;
       const inTurn = async () => {
         const refused = await turn.begin();
+        const images = augmentation?.waitsForStep ? await augmentation.apply(early, classifier.step) : early;
         const expectedStep = description.expectedStep === null ? null : description.expectedStep - refused;
         return { ...description, expectedStep, images: images.description, pixels: images.pixels, uploadSeconds, committed };
       };
@@ -83,10 +91,20 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
       server.handles.touch(header.classifier);
       return receipt;
     } finally {
-      sink.close();
+      close();
     }
   };
-  return { totalBytes, sink, complete };
+  return { totalBytes, sink: { write: (offset, bytes) => sink.write(offset, bytes), close }, complete };
+}
+
+/** What `admit` gives; where it throws, what was admitted before is given back. */
+function orClose<Result>(admitted: BatchAugmentation | null, admit: () => Result): Result {
+  try {
+    return admit();
+  } catch (error) {
+    admitted?.close();
+    throw error;
+  }
 }
 
 /** Takes a repeated upload, whose answer is known, to its end. */

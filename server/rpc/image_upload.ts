@@ -107,7 +107,8 @@ function encodedUpload(server: ServerState, { description, totalBytes, encodedSi
   return { totalBytes, sink, finish };
 }
 
-function stagingBuffer(server: ServerState, bytes: number, release: () => void): StagingBuffer {
+/** @param release gives back what was reserved for it where it cannot be had */
+export function stagingBuffer(server: ServerState, bytes: number, release: () => void): StagingBuffer {
   try {
     return new server.binding.StagingBuffer(bytes);
   } catch (error) {

@@ -59,7 +59,15 @@ const NOTHING = new Uint8Array();
 
 /** The messages of a TrainBatch call: a header, chunks, a commit, each in a message of its own. The last is the commit. */
 export function trainMessages(classifier: string, batch: Batch = noiseBatch(), chunkBytes = CHUNK_BYTES): TrainBatchRequest[] {
-  const header = { classifier, images: batch.images, labels: batch.labels, requestId: '', expectedStep: undefined, params: [] };
+  const header = {
+    classifier,
+    images: batch.images,
+    labels: batch.labels,
+    requestId: '',
+    expectedStep: undefined,
+    params: [],
+    augmentation: undefined,
+  };
   const chunks: TrainBatchRequest[] = [];
   for (let start = 0; start < batch.pixels.length; start += chunkBytes) {
     chunks.push({ header: undefined, pixels: batch.pixels.subarray(start, start + chunkBytes), commit: undefined });

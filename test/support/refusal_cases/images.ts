@@ -1,3 +1,4 @@
+import { Augmentation } from '../../../generated/dlclassifier/v1/augmentation.js';
 import { PixelFormat } from '../../../generated/dlclassifier/v1/image.js';
 import { call, upload } from '../calls.js';
 import { noiseBatch } from '../classifier.js';
@@ -5,7 +6,36 @@ import { applyMessages, train } from '../wire.js';
 import { batchWith, blue, encodedBatch, floatBatch, png, trainWithHeader } from './bad_batches.js';
 import type { Case } from './case.js';
 
+/** A batch whose images are to be varied in a way that cannot be. */
+function augmentationCase(what: string, field: string, problem: RegExp, augmentation: Partial<Augmentation>): Case {
+  return {
+    what: `an augmentation ${what}`,
+    reason: 'INVALID_REQUEST',
+    metadata: { field, problem },
+    act: (s) => trainWithHeader(s, { augmentation: Augmentation.fromPartial(augmentation) }),
+  };
+}
+
 export const imageCases: readonly Case[] = [
+  augmentationCase('without a method', 'augmentation', /no method/, { seed: 1n }),
+  augmentationCase('of more than all images', 'augmentation.percentage', /is 101; give 0..100/, { percentage: 101, mirror: 1 }),
+  augmentationCase('of an unknown mode', 'augmentation.mode', /none of the contract/, { mode: 9 as never, mirror: 1 }),
+  augmentationCase('with an unknown mirror', 'augmentation.mirror', /none of the contract/, { mirror: 9 as never }),
+  augmentationCase('by a step of 0 degrees', 'augmentation.rotate_step', /is 0;/, { rotation: { $case: 'rotateStep', value: 0 } }),
+  augmentationCase('by any angle and more', 'augmentation.rotate_range', /is 181;/, { rotation: { $case: 'rotateRange', value: 181 } }),
+  augmentationCase('by no number', 'augmentation.rotate_range', /is NaN;/, { rotation: { $case: 'rotateRange', value: Number.NaN } }),
+  augmentationCase('with the whole image', 'augmentation.crop_percentage', /is 100;/, { crop: { $case: 'cropPercentage', value: 100 } }),
+  augmentationCase('with more than the image', 'augmentation.crop_pixels', /is 17; give 1..16/, {
+    crop: { $case: 'cropPixels', value: 17 },
+  }),
+  augmentationCase('darker than black', 'augmentation.brightness_variation', /is 256;/, { brightnessVariation: 256 }),
+  augmentationCase('with a negative spot', 'augmentation.brightness_variation_spot', /is -1;/, { brightnessVariationSpot: -1 }),
+  {
+    what: 'an augmentation of float images',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'augmentation', problem: /float images are not varied/ },
+    act: (s) => trainWithHeader(s, { images: floatBatch(0, 0).images, augmentation: Augmentation.fromPartial({ mirror: 1 }) }),
+  },
   {
     what: 'images too wide',
     reason: 'WRONG_IMAGE_WIDTH',
