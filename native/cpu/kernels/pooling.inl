@@ -40,39 +40,30 @@ void for_each_group(const Layout& in, const Layout& out, const F& f) {
 template <class T>
 void max_pool_forward(const Layout& in, const Layout& out, const Window& window, const T* x, T* y, uint8_t* chosen) {
   for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
-    for_each_tile(block, [&](int64_t tile, auto width) {
-      for (int64_t oy = 0; oy < out.height; ++oy) {
-        for (int64_t ox = 0; ox < out.width; ++ox) {
-          const WindowSpan span = window_span(in, window, oy, ox);
-          float best[kTile];
-          int32_t position[kTile];
-          const auto first = static_cast<int32_t>((span.y0 - span.top) * window.kernel_width + (span.x0 - span.left));
-          for (int64_t c = 0; c < width; ++c) {
-            best[c] = -std::numeric_limits<float>::infinity();
-            position[c] = first;
-          }
+    for (int64_t oy = 0; oy < out.height; ++oy) {
+      for (int64_t ox = 0; ox < out.width; ++ox) {
+        const WindowSpan span = window_span(in, window, oy, ox);
+        const int64_t at = to + (oy * out.width + ox) * block;
+        const auto first = static_cast<int32_t>((span.y0 - span.top) * window.kernel_width + (span.x0 - span.left));
+        for_each_pack(block, [&](int64_t c, auto pack) {
+          using Pack = decltype(pack);
+          auto best = typename Pack::Float{} - std::numeric_limits<float>::infinity();
+          auto position = typename Pack::Int{} + first;
           for (int64_t iy = span.y0; iy < span.y1; ++iy) {
-            for (int64_t ix = span.x0; ix < span.x1; ++ix) {
-              const T* values = x + from + (iy * in.width + ix) * block + tile;
-              const auto k = static_cast<int32_t>((iy - span.top) * window.kernel_width + (ix - span.left));
-#pragma omp simd
-              for (int64_t c = 0; c < width; ++c) {
-                const float v = load(values[c]);
-                const bool larger = (v > best[c]) | (v != v);  // NaN wins: a diverged step must be seen
-                best[c] = larger ? v : best[c];
-                position[c] = larger ? k : position[c];
-              }
+            auto k = static_cast<int32_t>((iy - span.top) * window.kernel_width + (span.x0 - span.left));
+            const T* values = x + from + (iy * in.width + span.x0) * block + c;
+            for (int64_t ix = span.x0; ix < span.x1; ++ix, ++k, values += block) {
+              const auto v = Pack::load(values);
+              const auto larger = (v > best) | (v != v);  // NaN wins: a diverged step must be seen
+              best = larger ? v : best;
+              position = larger ? typename Pack::Int{} + k : position;
             }
           }
-          const int64_t at = to + (oy * out.width + ox) * block + tile;
-#pragma omp simd
-          for (int64_t c = 0; c < width; ++c) store(y[at + c], best[c]);
-          if (!chosen) continue;
-#pragma omp simd
-          for (int64_t c = 0; c < width; ++c) chosen[at + c] = static_cast<uint8_t>(position[c]);
-        }
+          Pack::store(y + at + c, best);
+          if (chosen) Pack::store(chosen + at + c, position);
+        });
       }
-    });
+    }
   });
 }
 
@@ -90,45 +81,49 @@ inline std::vector<WindowRange> window_ranges(int64_t in, int64_t out, int64_t k
   return ranges;
 }
 
-/// Backward pooling: each value of the input gets a sum over the windows that hold it, in float32. add(total, at, oy, ox, iy, ix,
-/// width) adds the share of the window of output (oy, ox), whose values begin at `at`, for the input (iy, ix).
-template <class T, class Share>
-void gather_windows(const Layout& in, const Layout& out, const Window& window, T* dx, const Share& add) {
+/// A window that holds a pixel of the input.
+struct Holder {
+  int64_t offset;    // of the window's output among those of its image and group
+  int32_t position;  // of the pixel in the window
+  float share;       // of the window's average; not set for maxima
+};
+
+/// Backward pooling: each value of the input gets a sum over the windows that hold it, in float32: contribution(pack, offset of the
+/// output's value, holder).
+template <bool kAverage, class T, class Contribution>
+void gather_windows(const Layout& in, const Layout& out, const Window& window, T* dx, const Contribution& contribution) {
   const auto rows = window_ranges(in.height, out.height, window.kernel_height, window.stride_height, window.padding_height);
   const auto columns = window_ranges(in.width, out.width, window.kernel_width, window.stride_width, window.padding_width);
   for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
-    for_each_tile(block, [&](int64_t tile, auto width) {
-      for (int64_t iy = 0; iy < in.height; ++iy) {
-        const WindowRange row = rows[static_cast<size_t>(iy)];
-        for (int64_t ix = 0; ix < in.width; ++ix) {
-          const WindowRange column = columns[static_cast<size_t>(ix)];
-          float total[kTile] = {};
-          for (int64_t oy = row.first; oy <= row.last; ++oy) {
-            for (int64_t ox = column.first; ox <= column.last; ++ox) {
-              add(total, to + (oy * out.width + ox) * block + tile, oy, ox, iy, ix, width);
-            }
+    std::vector<Holder> holders;
+    for (int64_t iy = 0; iy < in.height; ++iy) {
+      for (int64_t ix = 0; ix < in.width; ++ix) {
+        holders.clear();
+        const WindowRange row = rows[static_cast<size_t>(iy)], column = columns[static_cast<size_t>(ix)];
+        for (int64_t oy = row.first; oy <= row.last; ++oy) {
+          const int64_t window_row = iy - (oy * window.stride_height - window.padding_height);
+          for (int64_t ox = column.first; ox <= column.last; ++ox) {
+            const int64_t window_column = ix - (ox * window.stride_width - window.padding_width);
+            const auto position = static_cast<int32_t>(window_row * window.kernel_width + window_column);
+            const float share = kAverage ? 1.0f / window_span(in, window, oy, ox).divisor : 0.0f;
+            holders.push_back({(oy * out.width + ox) * block, position, share});
           }
-          T* target = dx + from + (iy * in.width + ix) * block + tile;
-#pragma omp simd
-          for (int64_t c = 0; c < width; ++c) store(target[c], total[c]);
         }
+        T* target = dx + from + (iy * in.width + ix) * block;
+        for_each_pack(block, [&](int64_t c, auto pack) {
+          typename decltype(pack)::Float total{};
+          for (const Holder& holder : holders) total += contribution(pack, to + holder.offset + c, holder);
+          pack.store(target + c, total);
+        });
       }
-    });
+    }
   });
 }
 
 template <class T>
 void max_pool_backward(const Layout& in, const Layout& out, const Window& window, const T* dy, const uint8_t* chosen, T* dx) {
-  gather_windows(in, out, window, dx, [&](float* total, int64_t at, int64_t oy, int64_t ox, int64_t iy, int64_t ix, auto width) {
-    const int64_t row = iy - (oy * window.stride_height - window.padding_height);
-    const int64_t column = ix - (ox * window.stride_width - window.padding_width);
-    const auto k = static_cast<int32_t>(row * window.kernel_width + column);
-#pragma omp simd
-    for (int64_t c = 0; c < width; ++c) {
-      const int32_t position = chosen[at + c];
-      const float gradient = load(dy[at + c]);
-      total[c] += position == k ? gradient : 0.0f;
-    }
+  gather_windows<false>(in, out, window, dx, [&](auto pack, int64_t at, const Holder& holder) {
+    return pack.load(chosen + at) == holder.position ? pack.load(dy + at) : typename decltype(pack)::Float{};
   });
 }
 
@@ -158,12 +153,8 @@ void average_pool_forward(const Layout& in, const Layout& out, const Window& win
 
 template <class T>
 void average_pool_backward(const Layout& in, const Layout& out, const Window& window, const T* dy, T* dx) {
-  gather_windows(in, out, window, dx,
-                 [&](float* total, int64_t at, int64_t oy, int64_t ox, int64_t /*iy*/, int64_t /*ix*/, auto width) {
-                   const float share = 1.0f / window_span(in, window, oy, ox).divisor;
-#pragma omp simd
-                   for (int64_t c = 0; c < width; ++c) total[c] += load(dy[at + c]) * share;
-                 });
+  gather_windows<true>(in, out, window, dx,
+                       [&](auto pack, int64_t at, const Holder& holder) { return pack.load(dy + at) * holder.share; });
 }
 
 template <class T, class Mean>

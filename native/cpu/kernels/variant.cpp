@@ -22,7 +22,8 @@ namespace dl::cpu::DL_KERNELS_VARIANT {
 namespace {
 
 #include "cpu/kernels/rows.inl"
-// The walks above come first: the kernels below use them.
+#include "cpu/kernels/vector.inl"
+// The walks and vectors above come first: the kernels below use them.
 #include "cpu/kernels/batch_norm.inl"
 #include "cpu/kernels/elementwise.inl"
 #include "cpu/kernels/pixels.inl"
@@ -30,8 +31,6 @@ namespace {
 #include "cpu/kernels/softmax.inl"
 #include "cpu/kernels/update.inl"
 #if defined(__AVX2__)
-#include "cpu/kernels/vector.inl"
-// The vectors come first.
 #include "cpu/kernels/matrix_product.inl"
 #include "cpu/kernels/winograd.inl"
 #endif

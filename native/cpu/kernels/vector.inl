@@ -2,8 +2,10 @@
 
 #if defined(__AVX512F__)
 constexpr int kLanes = 16;
-#else
+#elif defined(__AVX2__)
 constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
 #endif
 
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(alignof(float)), may_alias));
@@ -11,6 +13,63 @@ typedef int32_t VectorIndex __attribute__((vector_size(kLanes * sizeof(int32_t))
 
 [[gnu::always_inline]] inline Vector load_vector(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 [[gnu::always_inline]] inline void store_vector(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
+
+/// kLanes neighbouring channels, or one of them: kernels written for a pack serve any number of channels.
+struct VectorPack {
+  static constexpr int64_t kWidth = kLanes;
+  using Float = Vector;
+  using Int = VectorIndex;
+
+  static Vector load(const float* from) { return load_vector(from); }
+  static Vector load(const Bfloat16* from) {
+    return reinterpret_cast<Vector>(__builtin_convertvector(*reinterpret_cast<const Half*>(from), VectorIndex) << 16);
+  }
+  // By way of 16 bits: compilers have instructions for each half of the way, and convert value by value otherwise.
+  static VectorIndex load(const uint8_t* from) {
+    return __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const Bytes*>(from), Half), VectorIndex);
+  }
+  static void store(float* to, Vector values) { store_vector(to, values); }
+  /// As cpu::store(Bfloat16&, float) does it.
+  static void store(Bfloat16* to, Vector values) {
+    typedef uint32_t Bits __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+    const Bits bits = reinterpret_cast<Bits>(values);
+    const Bits rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const Bits quiet_nan = (bits >> 16) | 0x40u;
+    *reinterpret_cast<Half*>(to) = __builtin_convertvector(values == values ? rounded : quiet_nan, Half);
+  }
+  static void store(uint8_t* to, VectorIndex values) {
+    *reinterpret_cast<Bytes*>(to) = __builtin_convertvector(__builtin_convertvector(values, Half), Bytes);
+  }
+
+ private:
+  typedef uint16_t Half __attribute__((vector_size(kLanes * sizeof(uint16_t)), aligned(alignof(uint16_t)), may_alias));
+  typedef uint8_t Bytes __attribute__((vector_size(kLanes), aligned(1), may_alias));
+};
+
+struct ScalarPack {
+  static constexpr int64_t kWidth = 1;
+  using Float = float;
+  using Int = int32_t;
+
+  template <class T>
+  static float load(const T* from) {
+    return cpu::load(*from);
+  }
+  static int32_t load(const uint8_t* from) { return *from; }
+  template <class T>
+  static void store(T* to, float value) {
+    cpu::store(*to, value);
+  }
+  static void store(uint8_t* to, int32_t value) { *to = static_cast<uint8_t>(value); }
+};
+
+/// Calls f(first channel, pack) for the channels of a block.
+template <class F>
+[[gnu::always_inline]] inline void for_each_pack(int64_t block, const F& f) {
+  int64_t c = 0;
+  for (; c + kLanes <= block; c += kLanes) f(c, VectorPack{});
+  for (; c < block; ++c) f(c, ScalarPack{});
+}
 
 /// Exchanges rows and columns of kLanes x kLanes values: exchanges the two squares off the diagonal of ever larger blocks.
 [[gnu::always_inline]] inline void transpose(Vector (&rows)[kLanes]) {
