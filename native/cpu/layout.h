@@ -8,7 +8,7 @@ namespace dl::cpu {
 enum class Order {
   kNhwc,       // channels innermost
   kBlocked16,  // oneDNN's nChw16c: channels in groups of 16, the group innermost, the last group padded with zeros
-  kNchw,       // channel by channel; only ever the network's input
+  kNchw,       // channel by channel; only ever the network's input and what a fully connected layer flattens
 };
 
 /// An activation of a batch in memory: value (n, c, y, x) lies at ((n * blocks + c / block) * height * width + y * width + x) *

@@ -48,8 +48,8 @@ auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_
 }
 
 auto inner_product_forward(const LinearShape& s, prop_kind kind) {
-  return dnnl::inner_product_forward::primitive_desc(onednn_engine(), kind, activation_descriptor(s.in, s.in_type),
-                                                     any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
+  return dnnl::inner_product_forward::primitive_desc(onednn_engine(), kind, flat_descriptor(s, s.in_type),
+                                                     plain_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
                                                      output_descriptor(s, s.out_type), user_scratchpad());
 }
 
@@ -62,7 +62,7 @@ auto convolution_backward_data(const LinearShape& s) {
 
 auto inner_product_backward_data(const LinearShape& s) {
   return dnnl::inner_product_backward_data::primitive_desc(
-      onednn_engine(), activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type),
+      onednn_engine(), flat_descriptor(s, s.in_type), plain_weights_descriptor(s.weights, s.in_type),
       output_descriptor(s, s.gradient_type), inner_product_forward(s, prop_kind::forward_training), user_scratchpad());
 }
 
@@ -77,9 +77,8 @@ auto convolution_backward_weights(const LinearShape& s) {
 
 auto inner_product_backward_weights(const LinearShape& s) {
   return dnnl::inner_product_backward_weights::primitive_desc(
-      onednn_engine(), activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32),
-      bias_descriptor(s), output_descriptor(s, s.gradient_type), inner_product_forward(s, prop_kind::forward_training),
-      user_scratchpad());
+      onednn_engine(), flat_descriptor(s, s.in_type), plain_weights_descriptor(s.weights, DataType::kFloat32), bias_descriptor(s),
+      output_descriptor(s, s.gradient_type), inner_product_forward(s, prop_kind::forward_training), user_scratchpad());
 }
 
 #else
@@ -93,7 +92,7 @@ auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_
 
 auto inner_product_forward(const LinearShape& s, prop_kind kind) {
   return dnnl::inner_product_forward::primitive_desc(
-      {kind, activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
+      {kind, flat_descriptor(s, s.in_type), plain_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
        output_descriptor(s, s.out_type)},
       user_scratchpad(), onednn_engine());
 }
@@ -108,8 +107,7 @@ auto convolution_backward_data(const LinearShape& s) {
 
 auto inner_product_backward_data(const LinearShape& s) {
   return dnnl::inner_product_backward_data::primitive_desc(
-      {activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, s.in_type),
-       output_descriptor(s, s.gradient_type)},
+      {flat_descriptor(s, s.in_type), plain_weights_descriptor(s.weights, s.in_type), output_descriptor(s, s.gradient_type)},
       user_scratchpad(), onednn_engine(), inner_product_forward(s, prop_kind::forward_training));
 }
 
@@ -125,7 +123,7 @@ auto convolution_backward_weights(const LinearShape& s) {
 
 auto inner_product_backward_weights(const LinearShape& s) {
   return dnnl::inner_product_backward_weights::primitive_desc(
-      {activation_descriptor(s.in, s.in_type), any_weights_descriptor(s.weights, DataType::kFloat32), bias_descriptor(s),
+      {flat_descriptor(s, s.in_type), plain_weights_descriptor(s.weights, DataType::kFloat32), bias_descriptor(s),
        output_descriptor(s, s.gradient_type)},
       user_scratchpad(), onednn_engine(), inner_product_forward(s, prop_kind::forward_training));
 }
@@ -148,8 +146,11 @@ memory::desc activation_descriptor(const Layout& layout, DataType type) {
   return {{layout.images, layout.channels, layout.height, layout.width}, data_type(type), tag};
 }
 
-memory::desc plain_weights_descriptor(const memory::dims& dims) {
-  return {dims, memory::data_type::f32, dims.size() == 5 ? memory::format_tag::goihw : memory::format_tag::oihw};
+memory::desc plain_weights_descriptor(const memory::dims& dims, DataType type) {
+  const auto tag = dims.size() == 5   ? memory::format_tag::goihw
+                   : dims.size() == 4 ? memory::format_tag::oihw
+                                      : memory::format_tag::oi;
+  return {dims, data_type(type), tag};
 }
 
 memory::desc any_weights_descriptor(const memory::dims& dims, DataType type) {
@@ -159,6 +160,10 @@ memory::desc any_weights_descriptor(const memory::dims& dims, DataType type) {
 memory::desc bias_descriptor(const LinearShape& shape) {
   if (!shape.bias) return {};
   return {{shape.out.channels}, memory::data_type::f32, memory::format_tag::a};
+}
+
+memory::desc flat_descriptor(const LinearShape& shape, DataType type) {
+  return {{shape.in.images, shape.weights[1]}, data_type(type), memory::format_tag::nc};
 }
 
 memory::desc output_descriptor(const LinearShape& shape, DataType type) {

@@ -19,8 +19,8 @@ const dnnl::engine& onednn_engine();
 
 dnnl::memory::desc activation_descriptor(const Layout& layout, DataType type);
 /// Weights in the order that torchvision has them: (out, in, kernel height, kernel width), with groups (groups, out / groups, in
-/// / groups, ...).
-dnnl::memory::desc plain_weights_descriptor(const dnnl::memory::dims& dims);
+/// / groups, ...), of a fully connected layer (out, in).
+dnnl::memory::desc plain_weights_descriptor(const dnnl::memory::dims& dims, DataType type = DataType::kFloat32);
 /// Weights in an order that the primitive chooses.
 dnnl::memory::desc any_weights_descriptor(const dnnl::memory::dims& dims, DataType type);
 
@@ -28,7 +28,7 @@ dnnl::memory::desc any_weights_descriptor(const dnnl::memory::dims& dims, DataTy
 struct LinearShape {
   Layout in;
   Layout out;
-  dnnl::memory::dims weights;  // 4 values, with groups 5
+  dnnl::memory::dims weights;  // 4 values, with groups 5; of a fully connected layer 2
   dnnl::memory::dims stride;
   dnnl::memory::dims padding;
   bool bias;
@@ -39,11 +39,14 @@ struct LinearShape {
   bool is_convolution() const { return !stride.empty(); }
 };
 
+/// The flattened input of a fully connected layer, or its gradient.
+dnnl::memory::desc flat_descriptor(const LinearShape& shape, DataType type);
 /// The output or its gradient.
 dnnl::memory::desc output_descriptor(const LinearShape& shape, DataType type);
 dnnl::memory::desc bias_descriptor(const LinearShape& shape);
 
 /// A primitive that was chosen but not compiled yet, with the layouts that it wants.
+/// Fully connected layers read and write weights in torchvision's order.
 struct PrimitiveChoice {
   dnnl::primitive_desc_base descriptor;
   dnnl::memory::desc weights;  // or their gradient

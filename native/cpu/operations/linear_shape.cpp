@@ -20,7 +20,7 @@ LinearShape linear_shape(const PlanBuilder& builder, int node_index, const Layou
     shape.padding = {convolution->padding[0], convolution->padding[1]};
     shape.bias = convolution->bias;
   } else {
-    shape.weights = {node.shape.channels, in.channels, in.height, in.width};
+    shape.weights = {node.shape.channels, in.channels * in.height * in.width};
     shape.bias = std::get<FullyConnected>(node.kind).bias;
   }
   return shape;

@@ -11,7 +11,7 @@ namespace dl::cpu {
 // Each makes one kind of operation and plans its forward half.
 
 std::unique_ptr<Operation> make_input(PlanBuilder& builder, const FusedOperation& operation);
-std::unique_ptr<Operation> make_linear(PlanBuilder& builder, const FusedOperation& operation);  // convolution, fully connected
+std::unique_ptr<Operation> make_convolution(PlanBuilder& builder, const FusedOperation& operation);
 /// Null where Winograd's convolution does not apply or does not pay.
 std::unique_ptr<Operation> make_winograd_convolution(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_normalization(PlanBuilder& builder, const FusedOperation& operation);
@@ -21,6 +21,7 @@ std::unique_ptr<Operation> make_concatenation(PlanBuilder& builder, const FusedO
 std::unique_ptr<Operation> make_pool(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_global_average_pool(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_dropout(PlanBuilder& builder, const FusedOperation& operation);
+std::unique_ptr<Operation> make_fully_connected(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_softmax(PlanBuilder& builder, const FusedOperation& operation);
 
 /// The operation of a layer, whatever its kind.

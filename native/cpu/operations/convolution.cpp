@@ -8,12 +8,13 @@
 namespace dl::cpu {
 namespace {
 
-/// A convolution or a fully connected layer by oneDNN's primitives:
+/// A convolution by oneDNN's primitives:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
 template <class T>
-class Linear final : public Operation {
+class DirectConvolution final : public Operation {
  public:
-  Linear(PlanBuilder& builder, const FusedOperation& operation) : node_(operation.node), input_(builder.node(node_).inputs[0]) {
+  DirectConvolution(PlanBuilder& builder, const FusedOperation& operation)
+      : node_(operation.node), input_(builder.node(node_).inputs[0]) {
     const Value& x = builder.read_value(input_);
     shape_ = linear_shape(builder, node_, x.layout, x.type);
     weights_offset_ = builder.parameter(node_, 0);
@@ -111,9 +112,9 @@ class Linear final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_linear(PlanBuilder& builder, const FusedOperation& operation) {
+std::unique_ptr<Operation> make_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   if (auto winograd = make_winograd_convolution(builder, operation)) return winograd;
-  return make_typed<Linear>(builder, operation);
+  return make_typed<DirectConvolution>(builder, operation);
 }
 
 }  // namespace dl::cpu

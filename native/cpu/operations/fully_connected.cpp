@@ -1,0 +1,159 @@
+#include <algorithm>
+#include <optional>
+
+#include "cpu/gradient_sum.h"
+#include "cpu/operations/linear_shape.h"
+#include "cpu/operations/operations.h"
+#include "cpu/weights.h"
+
+namespace dl::cpu {
+namespace {
+
+/// A fully connected layer by oneDNN's primitives:
+///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images.
+/// Such layers hold most of a network's weights and use each but once an image: what costs is to move them. So weights are read,
+/// and their gradient is written, where they lie; x is brought into the order of the weights instead.
+template <class T>
+class FullyConnectedLayer final : public Operation {
+ public:
+  FullyConnectedLayer(PlanBuilder& builder, const FusedOperation& operation)
+      : node_(operation.node), input_(builder.node(node_).inputs[0]) {
+    const Value& x = builder.read_value(input_);
+    shape_ = linear_shape(builder, node_, x.layout, x.type);
+    weights_offset_ = builder.parameter(node_, 0);
+    if (shape_.bias) bias_offset_ = builder.parameter(node_, 1);
+    const bool trained = builder.training() && !builder.frozen(node_);
+    x_ = flat_x_ = x.buffer;
+    if (flattens()) {
+      flat_x_ = trained ? builder.saved(flat_bytes()) : builder.scratch(flat_bytes());
+      flatten_ = BoundPrimitive(reorder_choice(spatial(), flat(), false), builder.arena(), builder.now());
+    } else if (trained) {
+      builder.keep_for_backward(x_);
+    }
+    y_ = builder.create_value(node_, shape_.out, shape_.out_type).buffer;
+
+    const PrimitiveChoice choice = forward_choice(shape_, builder.training());
+    forward_ = BoundPrimitive(choice.descriptor, builder.arena(), builder.now());
+    if (shape_.in_type == DataType::kFloat32) return;
+    copies_ = WeightCopies(shape_.weights, weights_offset_);
+    copies_->add(builder, choice.weights);
+  }
+
+  void plan_backward(PlanBuilder& builder) override {
+    gradient_.plan(builder, node_);
+    if (!builder.frozen(node_)) {
+      const PrimitiveChoice weights = backward_weights_choice(shape_);
+      backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
+      added_gradient_ = builder.scratch(static_cast<int64_t>(weights.weights.get_size()));
+      if (shape_.bias) added_bias_gradient_ = builder.scratch(shape_.out.channels * static_cast<int64_t>(sizeof(float)));
+    }
+    if (!builder.wants_gradient(input_)) return;
+    backward_data_ = BoundPrimitive(backward_data_choice(shape_).descriptor, builder.arena(), builder.now());
+    dx_ = flat_dx_ = builder.create_gradient(input_);
+    if (!flattens()) return;
+    flat_dx_ = builder.scratch(flat_bytes());
+    unflatten_ = BoundPrimitive(reorder_choice(flat(), spatial(), false), builder.arena(), builder.now());
+  }
+
+  void bind(const Arena& arena) override {
+    arena_ = arena;
+    const auto x = flat_descriptor(shape_, shape_.in_type);
+    if (copies_) copies_->bind(arena);
+    if (flatten_) {
+      flatten_.bind(*arena.plan, arena.memory);
+      flatten_.argument(DNNL_ARG_FROM, spatial(), arena.at<T>(x_));
+      flatten_.argument(DNNL_ARG_TO, flat(), arena.at<T>(flat_x_));
+    }
+    forward_.bind(*arena.plan, arena.memory);
+    forward_.argument(DNNL_ARG_SRC, x, arena.at<T>(flat_x_));
+    forward_.argument(DNNL_ARG_DST, output_descriptor(shape_, shape_.out_type), arena.at<std::byte>(y_));
+    const auto dy = output_descriptor(shape_, shape_.gradient_type);
+    if (backward_weights_) {
+      backward_weights_.bind(*arena.plan, arena.memory);
+      backward_weights_.argument(DNNL_ARG_SRC, x, arena.at<T>(flat_x_));
+      backward_weights_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
+    }
+    if (!backward_data_) return;
+    backward_data_.bind(*arena.plan, arena.memory);
+    backward_data_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
+    backward_data_.argument(DNNL_ARG_DIFF_SRC, x, arena.at<T>(flat_dx_));
+    if (!unflatten_) return;
+    unflatten_.bind(*arena.plan, arena.memory);
+    unflatten_.argument(DNNL_ARG_FROM, flat(), arena.at<T>(flat_dx_));
+    unflatten_.argument(DNNL_ARG_TO, spatial(), arena.at<T>(dx_));
+  }
+
+  void load_weights(const float* values) override {
+    if (copies_) copies_->load(values);
+    const void* weights = copies_ ? copies_->data(arena_, 0) : values + weights_offset_;
+    const auto descriptor = plain_weights_descriptor(shape_.weights, shape_.in_type);
+    forward_.argument(DNNL_ARG_WEIGHTS, descriptor, weights);
+    if (backward_data_) backward_data_.argument(DNNL_ARG_WEIGHTS, descriptor, weights);
+    if (shape_.bias) forward_.argument(DNNL_ARG_BIAS, bias_descriptor(shape_), values + bias_offset_);
+  }
+
+  void forward(SubBatch& /*batch*/) override {
+    if (flatten_) flatten_.execute();
+    forward_.execute();
+  }
+
+  void backward(SubBatch& batch) override {
+    gradient_.compute(arena_);
+    if (backward_weights_) compute_weight_gradient(batch);
+    if (backward_data_) backward_data_.execute();
+    if (unflatten_) unflatten_.execute();
+  }
+
+ private:
+  /// Whether the input has more than one pixel, so that the order of its values matters.
+  bool flattens() const { return shape_.in.spatial() > 1; }
+  int64_t flat_bytes() const { return shape_.in.images * shape_.weights[1] * static_cast<int64_t>(sizeof(T)); }
+  dnnl::memory::desc spatial() const { return activation_descriptor(shape_.in, shape_.in_type); }
+  dnnl::memory::desc flat() const {
+    Layout layout = shape_.in;
+    layout.order = Order::kNchw;
+    return activation_descriptor(layout, shape_.in_type);
+  }
+
+  void compute_weight_gradient(SubBatch& batch) {
+    float* weights = batch.gradients + weights_offset_;
+    float* bias = batch.gradients + bias_offset_;
+    float* written = batch.accumulate ? arena_.at<float>(added_gradient_) : weights;
+    backward_weights_.argument(DNNL_ARG_DIFF_WEIGHTS, plain_weights_descriptor(shape_.weights), written);
+    float* written_bias = shape_.bias && batch.accumulate ? arena_.at<float>(added_bias_gradient_) : bias;
+    if (shape_.bias) backward_weights_.argument(DNNL_ARG_DIFF_BIAS, bias_descriptor(shape_), written_bias);
+    backward_weights_.execute();
+    if (!batch.accumulate) return;
+    kernels().accumulate(shape_.weights[0] * shape_.weights[1], written, weights);
+    if (shape_.bias) kernels().accumulate(shape_.out.channels, written_bias, bias);
+  }
+
+  int node_;
+  int input_;
+  LinearShape shape_;
+  int64_t weights_offset_ = 0;
+  int64_t bias_offset_ = 0;
+  BufferId x_ = -1;
+  BufferId flat_x_ = -1;
+  BufferId y_ = -1;
+  BufferId dx_ = -1;
+  BufferId flat_dx_ = -1;
+  BufferId added_gradient_ = -1;
+  BufferId added_bias_gradient_ = -1;
+  std::optional<WeightCopies> copies_;  // in bfloat16
+  BoundPrimitive flatten_;
+  BoundPrimitive forward_;
+  BoundPrimitive backward_weights_;
+  BoundPrimitive backward_data_;
+  BoundPrimitive unflatten_;
+  GradientSum<T> gradient_;
+  Arena arena_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_fully_connected(PlanBuilder& builder, const FusedOperation& operation) {
+  return make_typed<FullyConnectedLayer>(builder, operation);
+}
+
+}  // namespace dl::cpu
