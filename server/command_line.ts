@@ -45,6 +45,7 @@ export function environmentVariable(option: ConfigOption): string {
 interface ParsedOptions {
   readonly listen: string;
   readonly models: string;
+  readonly images?: string;
   readonly threads?: number;
   readonly logLevel: LogLevel;
   readonly reflection: 'on' | 'off';
@@ -52,6 +53,9 @@ interface ParsedOptions {
   readonly maxUploadBytes: number;
   readonly maxUploadBytesTotal: number;
   readonly maxSerializedBytes: number;
+  readonly maxStoredBytes?: number;
+  readonly maxStoredImageBytes: number;
+  readonly maxPixelCacheBytes?: number;
   readonly maxApplyImages: number;
   readonly maxStreams: number;
   readonly maxConnectionsPerPeer: number;
@@ -73,6 +77,7 @@ function toConfig(options: ParsedOptions): Config {
   return {
     listen: options.listen,
     models: options.models,
+    images: options.images ?? null,
     threads: options.threads ?? null,
     logLevel: options.logLevel,
     reflection: options.reflection === 'on',
@@ -81,6 +86,9 @@ function toConfig(options: ParsedOptions): Config {
       uploadBytes: options.maxUploadBytes,
       uploadBytesTotal: options.maxUploadBytesTotal,
       serializedBytes: options.maxSerializedBytes,
+      storedBytes: options.maxStoredBytes ?? null,
+      storedImageBytes: options.maxStoredImageBytes,
+      pixelCacheBytes: options.maxPixelCacheBytes ?? null,
       applyImages: options.maxApplyImages,
       streamsPerConnection: options.maxStreams,
       connectionsPerPeer: options.maxConnectionsPerPeer,

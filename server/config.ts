@@ -4,6 +4,8 @@ export interface Config {
   readonly listen: string;
   /** Folder of the stored classifiers; made if it is missing. @default './models' */
   readonly models: string;
+  /** Folder of the stored images; made if it is missing. Null means `images` in that of the classifiers. @default null */
+  readonly images: string | null;
   /** Threads that compute; null means all that the process may use. @default null */
   readonly threads: number | null;
   /** The least important kind of event that is logged. @default 'info' */
@@ -24,6 +26,12 @@ export interface Limits {
   readonly uploadBytesTotal: number;
   /** Bytes of one DeserializeClassifier call. @default 2 GiB */
   readonly serializedBytes: number;
+  /** Bytes of all stored images; 0 stores none, null means half of the disk that is free or taken by them at the start. @default null */
+  readonly storedBytes: number | null;
+  /** Bytes of one stored image. @default 64 MiB */
+  readonly storedImageBytes: number;
+  /** Bytes of pixels of stored images that are held in memory; null means an eighth of the machine's. @default null */
+  readonly pixelCacheBytes: number | null;
   /** Images of one ApplyClassifier call. @default 65,536 */
   readonly applyImages: number;
   /** Calls at a time on one connection. @default 16 */
@@ -47,3 +55,6 @@ export const CHUNK_BYTES = 1024 * 1024;
 
 /** Batches of one TrainBatches call that are in memory at a time: one trains, the others have arrived or are arriving. */
 export const STREAM_BATCHES = 4;
+
+/** Images that one call may put, ask for, delete or refer to. Part of the contract, so not an option. */
+export const REFERENCES_PER_CALL = 16_384;

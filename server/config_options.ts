@@ -65,6 +65,11 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     parse: folder,
   },
   {
+    flags: '--images <folder>',
+    description: "folder of the stored images, this daemon's alone; made if it is missing; by default `images` in that of the classifiers",
+    parse: folder,
+  },
+  {
     flags: '--threads <count>',
     description: 'threads that compute; by default all that the process may use',
     parse: integer(1, Math.max(1024, availableParallelism())),
@@ -94,6 +99,22 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     description: 'bytes of one DeserializeClassifier call',
     default: 2 * GIB,
     parse: integer(1, 64 * GIB),
+  },
+  {
+    flags: '--max-stored-bytes <bytes>',
+    description: 'bytes of all stored images; 0 stores none; by default half of the disk that is free or taken by them at the start',
+    parse: integer(0, 1024 * 1024 * GIB),
+  },
+  {
+    flags: '--max-stored-image-bytes <bytes>',
+    description: 'bytes of one stored image',
+    default: 64 * MIB,
+    parse: integer(1, GIB),
+  },
+  {
+    flags: '--max-pixel-cache-bytes <bytes>',
+    description: "bytes of stored images' pixels that are held in memory; by default an eighth of the machine's",
+    parse: integer(0, 1024 * GIB),
   },
   {
     flags: '--max-apply-images <count>',

@@ -1,7 +1,11 @@
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifier_service.js';
+import { ImageServiceService } from '../generated/dlclassifier/v1/image_service.js';
 import { engineBinding } from '../native/index.js';
 import type { Config } from './config.js';
+import { openImageStore } from './image_store/open_image_store.js';
 import type { Logger } from './log.js';
 import { openModelFolder } from './model_folder.js';
 import { createServerState, type ServerState } from './state.js';
@@ -11,10 +15,13 @@ import { Health } from './transport/health.js';
 import { isLocal, listen } from './transport/listen.js';
 import { addReflection } from './transport/reflection.js';
 import { RunningCalls } from './transport/running_calls.js';
-import { classifierService } from './transport/service.js';
+import { classifierService, imageService } from './transport/service.js';
 
 /** Jobs that may wait for the device; beyond it calls are refused with SERVER_BUSY. */
 const ENGINE_QUEUE_LENGTH = 256;
+
+/** Part of the machine's memory that pixels of stored images may take where the configuration does not say. */
+const PIXEL_CACHE_SHARE = 1 / 8;
 
 /** How long clients get to take the last answers and leave. Milliseconds. */
 const FAREWELL_TIME = 3000;
@@ -35,9 +42,18 @@ export interface Daemon {
 export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
   const modelFolder = await openModelFolder(config.models);
   await tidy(modelFolder, log);
+  const { limits } = config;
   const binding = engineBinding();
+  const store = {
+    folder: config.images ?? join(modelFolder, 'images'),
+    named: config.images !== null,
+    maximumBytes: limits.storedBytes,
+    maximumImageBytes: limits.storedImageBytes,
+    maximumPixelBytes: limits.pixelCacheBytes ?? Math.floor(totalmem() * PIXEL_CACHE_SHARE),
+  };
+  const images = await openImageStore(store, log);
   const engine = new binding.Engine({ threads: config.threads, queueLength: ENGINE_QUEUE_LENGTH });
-  const state = createServerState({ binding, engine, modelFolder, limits: config.limits, log });
+  const state = createServerState({ binding, engine, modelFolder, images, limits, log });
   try {
     return await serve(config, state, log);
   } catch (error) {
@@ -62,6 +78,7 @@ async function serve(config: Config, state: ServerState, log: Logger): Promise<D
   const health = new Health();
   const context = (signal: AbortSignal, peer: string, callLog: Logger) => ({ server: state, signal, peer, log: callLog });
   server.addService(ClassifierServiceService, classifierService({ calls, log, context }));
+  server.addService(ImageServiceService, imageService({ calls, log, context }));
   health.addTo(server);
   if (config.reflection) addReflection(server);
   const address = await listen(server, config.listen);

@@ -7,6 +7,7 @@ import type { TrainResult } from './classifier/train_result.js';
 import type { Limits } from './config.js';
 import { refuse } from './errors/refusal.js';
 import { HandleTable } from './handles/handle_table.js';
+import type { ImageStore } from './image_store/image_store.js';
 import type { Logger } from './log.js';
 import { ModelFolder } from './store/model_folder.js';
 import { UploadBudget } from './upload/budget.js';
@@ -24,6 +25,8 @@ export interface ServerOptions {
   readonly engine: Engine;
   /** Absolute path. */
   readonly modelFolder: string;
+  /** The state's from now on. */
+  readonly images: ImageStore;
   readonly limits: Limits;
   readonly log: Logger;
 }
@@ -47,6 +50,7 @@ export class ServerState {
   /** Absolute path of the model folder. */
   readonly modelFolder: string;
   readonly folder: ModelFolder;
+  readonly images: ImageStore;
   readonly limits: Limits;
   readonly uploads: UploadBudget;
   readonly handles: HandleTable<HandleKinds>;
@@ -59,11 +63,12 @@ export class ServerState {
   /** Classifiers that are being made and have no handle yet. */
   #arriving = 0;
 
-  constructor({ binding, engine, modelFolder, limits, log }: ServerOptions) {
+  constructor({ binding, engine, modelFolder, images, limits, log }: ServerOptions) {
     this.binding = binding;
     this.engine = engine;
     this.modelFolder = modelFolder;
     this.folder = new ModelFolder(modelFolder);
+    this.images = images;
     this.limits = limits;
     this.uploads = new UploadBudget(limits.uploadBytesTotal);
     this.#log = log;
@@ -102,6 +107,7 @@ export class ServerState {
     clearInterval(this.#expiry);
     await Promise.all(this.handles.open('classifier').map(({ value }) => value.close()));
     await this.engine.close();
+    await this.images.close();
   }
 
   #kindRules(): ConstructorParameters<typeof HandleTable<HandleKinds>>[0] {

@@ -5,12 +5,23 @@ import { status } from '@grpc/grpc-js';
 import { type EnumTypeDefinition, loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 import test from 'ava';
 import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifier_service.js';
+import { ImageServiceService } from '../generated/dlclassifier/v1/image_service.js';
 import { catalogue } from '../server/errors/catalogue.js';
 
 const PROTO = fileURLToPath(new URL('../proto', import.meta.url));
-const FILES = ['augmentation', 'classifier_service', 'classifier', 'error', 'image', 'param', 'server_info', 'weights'].map(
-  (name) => `dlclassifier/v1/${name}.proto`,
-);
+const NAMES = [
+  'augmentation',
+  'classifier_service',
+  'classifier',
+  'error',
+  'image_service',
+  'image_store',
+  'image',
+  'param',
+  'server_info',
+  'weights',
+];
+const FILES = NAMES.map((name) => `dlclassifier/v1/${name}.proto`);
 const PREFIX = 'ERROR_REASON_';
 
 function load(file: string) {
@@ -66,10 +77,23 @@ test('the calls are those of the operator family and four more', (t) => {
   );
 });
 
+test('the calls of the store put, ask, tell and delete', (t) => {
+  const service = load('dlclassifier/v1/image_service.proto')['dlclassifier.v1.ImageService'] as ServiceDefinition;
+  const streams = Object.entries(service).map(([name, method]) => [name, method.requestStream, method.responseStream]);
+  t.deepEqual(streams, [
+    ['HasImages', false, false],
+    ['PutImages', true, false],
+    ['GetStoreInfo', false, false],
+    ['DeleteImages', false, false],
+  ]);
+});
+
 test('the generated code has the calls of the .proto files', (t) => {
-  const service = load('dlclassifier/v1/classifier_service.proto')['dlclassifier.v1.ClassifierService'] as ServiceDefinition;
   const paths = (definitions: object): string[] => Object.values(definitions).map((method: { path: string }) => method.path);
-  t.deepEqual(paths(ClassifierServiceService), paths(service));
+  const classifiers = load('dlclassifier/v1/classifier_service.proto')['dlclassifier.v1.ClassifierService'] as ServiceDefinition;
+  t.deepEqual(paths(ClassifierServiceService), paths(classifiers));
+  const images = load('dlclassifier/v1/image_service.proto')['dlclassifier.v1.ImageService'] as ServiceDefinition;
+  t.deepEqual(paths(ImageServiceService), paths(images));
 });
 
 test('a bytes field decodes as a view of its message, not as a copy', (t) => {

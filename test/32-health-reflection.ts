@@ -7,11 +7,12 @@ import { HealthClient, reflectedServices } from './support/services.js';
 
 const test = anyTest.serial;
 
-test('the server and its service are SERVING, others unknown', async (t) => {
+test('the server and its services are SERVING, others unknown', async (t) => {
   const daemon = await startDaemon();
   const health = new HealthClient(daemon.address);
   t.is(await health.check(''), 'SERVING');
   t.is(await health.check('dlclassifier.v1.ClassifierService'), 'SERVING');
+  t.is(await health.check('dlclassifier.v1.ImageService'), 'SERVING');
   const error = await t.throwsAsync<ServiceError>(health.check('other'));
   t.is(error.code, status.NOT_FOUND);
   health.close();
@@ -40,7 +41,7 @@ test('a server that finishes its last step is NOT_SERVING', async (t) => {
 
 test('reflection tells the contract where it is switched on', async (t) => {
   const daemon = await startDaemon(['--reflection']);
-  t.deepEqual(await reflectedServices(daemon.address), ['dlclassifier.v1.ClassifierService']);
+  t.deepEqual(await reflectedServices(daemon.address), ['dlclassifier.v1.ClassifierService', 'dlclassifier.v1.ImageService']);
   await daemon.stop();
 });
 

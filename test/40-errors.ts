@@ -10,6 +10,7 @@ import { imageCases } from './support/refusal_cases/images.js';
 import { limitCases, limitFlags, limits } from './support/refusal_cases/limits.js';
 import { memoryCases } from './support/refusal_cases/memory.js';
 import { parameterCases } from './support/refusal_cases/parameters.js';
+import { storedImageCases } from './support/refusal_cases/stored_images.js';
 import { trainingCases } from './support/refusal_cases/training.js';
 import { uploadCases } from './support/refusal_cases/uploads.js';
 import { weightCases } from './support/refusal_cases/weights.js';
@@ -27,6 +28,7 @@ const CASES = [
   ...uploadCases,
   ...limitCases,
   ...weightCases,
+  ...storedImageCases,
 ];
 
 /** All that a caller can see of the classifier: every parameter, every weight, statistic and momentum, the step. */
@@ -76,6 +78,7 @@ const ELSEWHERE: Partial<Record<Reason, string>> = {
   CUDNN_MISSING: 'asks for a GPU',
   CUBLAS_MISSING: 'asks for a GPU',
   DEVICE_LOST: 'asks for a GPU',
+  IMAGE_STORE_UNAVAILABLE: 'asks for a daemon that stores no images: 48-image-store-faults',
   CLASSIFIER_FAILED: 'asks for a defect of the engine; 29-classifier-faults puts one there',
   INTERNAL: 'asks for a defect of the server',
   SERVER_STOPPING: 'asks for a server that stops: 34-process',

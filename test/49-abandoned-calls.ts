@@ -5,6 +5,7 @@ import anyTest, { type TestFn } from 'ava';
 import type { ApplyClassifierRequest, DeserializeClassifierRequest } from '../generated/dlclassifier/v1/classifier.js';
 import { engineBinding } from '../native/index.js';
 import { readCommandLine } from '../server/command_line.js';
+import { openImageStore } from '../server/image_store/open_image_store.js';
 import { createLogger } from '../server/log.js';
 import { applyClassifier } from '../server/rpc/apply_classifier.js';
 import type { CallContext } from '../server/rpc/context.js';
@@ -24,7 +25,10 @@ test.beforeEach(async (t) => {
   const binding = engineBinding();
   const engine = new binding.Engine({ threads: 1, queueLength: 16 });
   const { limits } = readCommandLine([], '0.0.0');
-  t.context = { folder, server: createServerState({ binding, engine, modelFolder: folder, limits, log: createLogger('silent') }) };
+  const log = createLogger('silent');
+  const store = { folder: join(folder, 'images'), named: true, maximumBytes: null, maximumImageBytes: 2 ** 20, maximumPixelBytes: 2 ** 20 };
+  const images = await openImageStore(store, log);
+  t.context = { folder, server: createServerState({ binding, engine, modelFolder: folder, images, limits, log }) };
 });
 
 test.afterEach.always(async (t) => {

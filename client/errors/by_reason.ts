@@ -52,6 +52,9 @@ export const REFUSAL_CLASSES = {
   INTERNAL: refusals.InternalError,
   INVALID_REQUEST: refusals.InvalidRequestError,
   WEIGHTS_DO_NOT_FIT: refusals.WeightsDoNotFitError,
+  UNKNOWN_IMAGES: refusals.UnknownImagesError,
+  IMAGE_HASH_MISMATCH: refusals.ImageHashMismatchError,
+  IMAGE_STORE_UNAVAILABLE: refusals.ImageStoreUnavailableError,
 } as const satisfies Record<Reason, RefusalClass>;
 
 export function isKnownReason(reason: string): reason is Reason {

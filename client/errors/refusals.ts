@@ -130,3 +130,12 @@ export class InvalidRequestError extends DlClassifierError<'field' | 'problem'> 
 
 /** 7703, INVALID_ARGUMENT: weights that are not those of the network; one pattern a line, `layer1.{0,1}.bn1.bias` are two tensors. */
 export class WeightsDoNotFitError extends DlClassifierError<'file_name' | 'network' | 'problem' | 'missing' | 'extra' | 'misshapen'> {}
+
+/** NOT_FOUND: references to images that are not stored. */
+export class UnknownImagesError extends DlClassifierError<'count' | 'image'> {}
+
+/** INVALID_ARGUMENT: the bytes of an image do not have the SHA-256 that was declared. */
+export class ImageHashMismatchError extends DlClassifierError<'image' | 'got' | 'wanted'> {}
+
+/** FAILED_PRECONDITION: the server cannot store images now. */
+export class ImageStoreUnavailableError extends DlClassifierError<'problem'> {}

@@ -17,8 +17,8 @@ function contract(file: string): string {
 /** The comment lines above an element, as one text. */
 const unwrapped = (comment: string): string => comment.replaceAll(/\s*\/\/ ?/g, ' ').trim();
 
-function operations(): string {
-  const rpcs = contract('classifier_service.proto').matchAll(/((?: {2}\/\/.*\n)+) {2}rpc (\w+)\((stream )?\w+\) returns \((stream )?/g);
+function operations(file: string): string {
+  const rpcs = contract(file).matchAll(/((?: {2}\/\/.*\n)+) {2}rpc (\w+)\((stream )?\w+\) returns \((stream )?/g);
   const rows = [...rpcs].map(([, comment = '', name = '', up, down]) => [
     code(name),
     [up ? 'up' : '', down ? 'down' : ''].filter(Boolean).join(', '),
@@ -85,7 +85,8 @@ function flagTable(): string {
 
 /** The generated parts of the documents, by the names in their marks. */
 export const sections: Readonly<Record<string, () => string>> = {
-  operations,
+  operations: () => operations('classifier_service.proto'),
+  'image-operations': () => operations('image_service.proto'),
   parameters: parameterTable,
   errors: errorTable,
   networks: networkTable,

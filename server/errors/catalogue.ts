@@ -232,6 +232,18 @@ export const catalogue = {
       `${JSON.stringify(m.file_name)} does not hold the weights of ${m.network}: ${m.problem}; ` +
       (m.remedy ?? 'give the weights of that network, under the names of torchvision or timm'),
   ),
+  UNKNOWN_IMAGES: entry(
+    { status: status.NOT_FOUND, required: ['count', 'image'] },
+    (m) => `${m.count} references to images that are not stored, image ${m.image} the first; put these, or send them with the batch`,
+  ),
+  IMAGE_HASH_MISMATCH: entry(
+    { status: status.INVALID_ARGUMENT, required: ['image', 'got', 'wanted'] },
+    (m) => `${atImage(m.image)}its bytes have the SHA-256 ${m.got}, ${m.wanted} was declared; declare that of the bytes as they are sent`,
+  ),
+  IMAGE_STORE_UNAVAILABLE: entry(
+    { status: status.FAILED_PRECONDITION, required: ['problem'] },
+    (m) => `this server cannot store images: ${m.problem}; send them with each batch`,
+  ),
 } as const;
 
 /** Name of a refusal, as `reason` of its google.rpc.ErrorInfo has it. */

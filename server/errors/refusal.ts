@@ -12,8 +12,10 @@ export class Refusal extends Error {
   readonly retry: boolean;
   /** The data that a caller needs to mend the call, without `number` and `retry`. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** What a caller is told beside the google.rpc.ErrorInfo. */
+  readonly details: readonly RefusalDetail[];
 
-  constructor(reason: Reason, metadata: Readonly<Record<string, string>>, options?: ErrorOptions) {
+  constructor(reason: Reason, metadata: Readonly<Record<string, string>>, options?: RefusalOptions) {
     const entry: CatalogueEntry = catalogue[reason] as CatalogueEntry;
     super(entry.message(metadata), options);
     this.reason = reason;
@@ -21,7 +23,18 @@ export class Refusal extends Error {
     this.status = entry.status;
     this.retry = entry.retry;
     this.metadata = metadata;
+    this.details = options?.details ?? [];
   }
+}
+
+/** A message of the contract, encoded, with its name: a google.protobuf.Any. */
+export interface RefusalDetail {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+export interface RefusalOptions extends ErrorOptions {
+  readonly details?: readonly RefusalDetail[];
 }
 
 /** The refusal of this reason; the caller throws it. */
@@ -33,5 +46,5 @@ export function refuse<R extends Reason>(reason: R, ...[metadata, options]: Refu
 /** Reasons without required metadata may leave it out. */
 type RefuseArguments<R extends Reason> =
   Record<never, never> extends MetadataOf<R>
-    ? [metadata?: MetadataOf<R>, options?: ErrorOptions]
-    : [metadata: MetadataOf<R>, options?: ErrorOptions];
+    ? [metadata?: MetadataOf<R>, options?: RefusalOptions]
+    : [metadata: MetadataOf<R>, options?: RefusalOptions];

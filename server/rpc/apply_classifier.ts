@@ -4,8 +4,9 @@ import type { Classifier } from '../classifier/classifier.js';
 import { refuse } from '../errors/refusal.js';
 import { APPLY_RESULT_BYTES, type ServerState } from '../state.js';
 import { receiveUpload } from '../upload/receive.js';
+import { announcedImages } from './announced_images.js';
 import type { CallContext } from './context.js';
-import { admitImages, announcedImages, type ImageUpload } from './image_upload.js';
+import { admitImages, type ImageUpload } from './image_upload.js';
 
 /** ApplyClassifier: classifies any number of images, batch_size at a time. */
 export async function applyClassifier(

@@ -6,8 +6,9 @@ import type { LabelReference } from '../classifier/labels.js';
 import { refuse } from '../errors/refusal.js';
 import type { ServerState } from '../state.js';
 import type { UploadDeclaration } from '../upload/receive.js';
+import { announcedImages } from './announced_images.js';
 import { BatchAugmentation } from './batch_augmentation.js';
-import { admitImages, announcedImages } from './image_upload.js';
+import { admitImages } from './image_upload.js';
 import { fromNamedValues } from './values.js';
 
 const MAXIMUM_REQUEST_ID = 128;

@@ -1,21 +1,14 @@
-import { type ImageBatch, PixelFormat } from '../../generated/dlclassifier/v1/image.js';
 import type { ImageBatch as EngineBatch, StagingBuffer } from '../../native/binding.js';
 import { isEngineError } from '../../native/index.js';
 import type { ImagesDescription } from '../classifier/admission.js';
-import { refuse } from '../errors/refusal.js';
-import { decodeImages } from '../images/decode.js';
+import { Refusal, refuse } from '../errors/refusal.js';
+import type { ReferredImages } from '../image_store/image_store.js';
+import { type PixelForm, pixelsAsStored, placeReferredPixels } from '../image_store/referred_pixels.js';
+import { decodeImages, type EncodedImages, type ImageShape, stage } from '../images/decode.js';
 import type { Settings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
 import type { UploadDeclaration, UploadSink } from '../upload/receive.js';
-
-/** What the header of an upload says of its images. */
-export interface AnnouncedImages {
-  readonly description: ImagesDescription;
-  /** Bytes that will follow. */
-  readonly totalBytes: number;
-  /** Of each image file; empty where the pixels come as they are. */
-  readonly encodedSizes: readonly number[];
-}
+import { type AnnouncedImages, imageBytes, sentPositions } from './announced_images.js';
 
 /** Pixels that the engine can read, with what they turned out to be. */
 export interface ReceivedImages {
@@ -23,31 +16,9 @@ export interface ReceivedImages {
   readonly pixels: EngineBatch;
 }
 
-const FORMATS: Readonly<Record<PixelFormat, ImagesDescription['format'] | null>> = {
-  [PixelFormat.PIXEL_FORMAT_UNSPECIFIED]: null,
-  [PixelFormat.PIXEL_FORMAT_UINT8]: 'uint8',
-  [PixelFormat.PIXEL_FORMAT_FLOAT32]: 'float32',
-  [PixelFormat.PIXEL_FORMAT_ENCODED]: 'encoded',
-};
-
-/** @throws Refusal INVALID_REQUEST, UPLOAD_MALFORMED */
-export function announcedImages(batch: ImageBatch | undefined): AnnouncedImages {
-  if (batch === undefined) throw refuse('INVALID_REQUEST', { field: 'images', problem: 'it is left out' });
-  const { imageCount: count, width, height, channels, encodedSizes } = batch;
-  const format = FORMATS[batch.format] ?? null;
-  if (format === null) throw refuse('INVALID_REQUEST', { field: 'images.format', problem: 'give one of the formats of the contract' });
-  const sizes = format === 'encoded' ? count : 0;
-  if (encodedSizes.length !== sizes) {
-    throw refuse('UPLOAD_MALFORMED', { problem: `${encodedSizes.length} encoded_sizes for ${sizes} image files` });
-  }
-  const totalBytes =
-    format === 'encoded' ? encodedSizes.reduce((sum, size) => sum + size, 0) : count * width * height * channels * valueBytes(format);
-  return { description: { format, count, width, height, channels }, totalBytes, encodedSizes };
-}
-
 /** The place where the bytes of an upload of images go, and what becomes of them. */
 export interface ImageUpload extends UploadDeclaration {
-  /** After the last byte, once: decodes what is encoded, at the image size of `settings`. */
+  /** After the last byte, once: decodes what is encoded, at the image size of `settings`, and adds what is stored. */
   finish(settings: Settings, signal: AbortSignal): Promise<ReceivedImages>;
 }
 
@@ -55,41 +26,62 @@ export interface ImageUpload extends UploadDeclaration {
  * Admits the declared bytes and makes room for them.
  *
  * @param settings whose image size decoded images will have
- * @throws Refusal LIMIT_EXCEEDED, SERVER_BUSY
+ * @throws Refusal LIMIT_EXCEEDED, SERVER_BUSY, UNKNOWN_IMAGES
  */
 export function admitImages(server: ServerState, announced: AnnouncedImages, settings: Settings): ImageUpload {
   const { description, totalBytes } = announced;
-  const decodedBytes = description.count * settings.imageWidth * settings.imageHeight * settings.imageChannels;
-  const largest = description.format === 'encoded' ? Math.max(totalBytes, decodedBytes) : totalBytes;
+  const encoded = description.format === 'encoded';
+  const pixelBytes = description.count * (encoded ? imageBytes(shapeOf(settings), 'uint8') : imageBytes(description, description.format));
+  const largest = encoded ? Math.max(totalBytes, pixelBytes) : pixelBytes;
   const maximum = server.limits.uploadBytes;
   if (largest > maximum) throw refuse('LIMIT_EXCEEDED', { limit: 'upload_bytes', got: largest, maximum });
-  return description.format === 'encoded'
-    ? encodedUpload(server, announced, totalBytes + decodedBytes)
-    : pixelUpload(server, description, totalBytes);
+  const referred = announced.references === null ? null : server.images.refer(announced.references);
+  try {
+    return encoded
+      ? encodedUpload(server, announced, referred, totalBytes + pixelBytes)
+      : pixelUpload(server, announced, referred, pixelBytes);
+  } catch (error) {
+    referred?.release();
+    throw error;
+  }
 }
 
-function pixelUpload(server: ServerState, description: ImagesDescription, totalBytes: number): ImageUpload {
-  const release = server.uploads.reserve(totalBytes);
-  const buffer = stagingBuffer(server, totalBytes, release);
+function pixelUpload(server: ServerState, announced: AnnouncedImages, referred: ReferredImages | null, pixelBytes: number): ImageUpload {
+  const { description, totalBytes } = announced;
+  const format = description.format === 'float32' ? 'float32' : 'uint8';
+  const size = imageBytes(description, format);
+  const release = server.uploads.reserve(pixelBytes);
+  const buffer = stagingBuffer(server, pixelBytes, release);
+  const positions = sentPositions(announced);
   const sink: UploadSink = {
-    write: (offset, bytes) => buffer.write(offset, bytes),
+    write: (offset, bytes) => {
+      if (positions === null) buffer.write(offset, bytes);
+      else scatter(offset, bytes, size, positions, (at, part) => buffer.write(at, part));
+    },
     close: () => {
+      referred?.release();
       buffer.close();
       release();
     },
   };
-  const format = description.format === 'float32' ? 'float32' : 'uint8';
-  const finish = async () => ({ description, pixels: { buffer, format, count: description.count } as const });
+  const finish = async (_settings: Settings, signal: AbortSignal) => {
+    const form = pixelsAsStored((position, pixels) => buffer.write(position * size, pixels));
+    if (referred !== null) await placeReferredPixels(server.images, referred, form, signal);
+    referred?.release();
+    return { description, pixels: { buffer, format, count: description.count } as const };
+  };
   return { totalBytes, sink, finish };
 }
 
-function encodedUpload(server: ServerState, { description, totalBytes, encodedSizes }: AnnouncedImages, reserved: number): ImageUpload {
+function encodedUpload(server: ServerState, announced: AnnouncedImages, referred: ReferredImages | null, reserved: number): ImageUpload {
+  const { description, totalBytes, encodedSizes } = announced;
   const release = server.uploads.reserve(reserved);
   const files = stagingBuffer(server, Math.max(1, totalBytes), release);
   let buffer: StagingBuffer | null = null;
   const sink: UploadSink = {
     write: (offset, bytes) => files.write(offset, bytes),
     close: () => {
+      referred?.release();
       files.close();
       buffer?.close();
       release();
@@ -97,14 +89,82 @@ function encodedUpload(server: ServerState, { description, totalBytes, encodedSi
   };
   const finish = async (settings: Settings, signal: AbortSignal): Promise<ReceivedImages> => {
     const { count } = description;
-    const shape = { width: settings.imageWidth, height: settings.imageHeight, channels: settings.imageChannels };
-    const pixels = stagingBuffer(server, count * shape.width * shape.height * shape.channels, release);
+    const shape = shapeOf(settings);
+    const pixels = stagingBuffer(server, count * imageBytes(shape, 'uint8'), release);
     buffer = pixels;
-    await decodeImages({ files, sizes: encodedSizes }, shape, { buffer: pixels }, null, signal);
+    await decodeAt(sentPositions(announced), { files, sizes: encodedSizes }, shape, pixels, signal);
     files.close();
+    if (referred !== null) await placeReferredPixels(server.images, referred, decodedForm(shape, pixels, signal), signal);
+    referred?.release();
     return { description: { format: 'uint8', count, ...shape }, pixels: { buffer: pixels, format: 'uint8', count } };
   };
   return { totalBytes, sink, finish };
+}
+
+/** Pixels of stored image files, in a batch of images of this shape. */
+function decodedForm(shape: ImageShape, target: StagingBuffer, signal: AbortSignal): PixelForm {
+  const size = imageBytes(shape, 'uint8');
+  const name = `${shape.width}x${shape.height}x${shape.channels}`;
+  return {
+    nameAt: () => name,
+    place: (position, pixels) => target.write(position * size, pixels),
+    load: async (images, keep) => {
+      const files = stage(images.map(({ data }) => data));
+      try {
+        const positions = images.map(({ position }) => position);
+        await decodeAt(positions, { files, sizes: images.map(({ data }) => data.byteLength) }, shape, target, signal);
+      } finally {
+        files.close();
+      }
+      for (const { position } of images) keep(position, target.read(position * size, size));
+    },
+  };
+}
+
+/** Decodes files to their positions in a batch; what is refused is named by these. @param positions null where they are 0, 1, ... */
+async function decodeAt(
+  positions: readonly number[] | null,
+  files: EncodedImages,
+  shape: ImageShape,
+  buffer: StagingBuffer,
+  signal: AbortSignal,
+): Promise<void> {
+  if (positions === null) return await decodeImages(files, shape, { buffer }, null, signal);
+  const size = imageBytes(shape, 'uint8');
+  const offsetOf = (index: number) => (positions[index] as number) * size;
+  try {
+    await decodeImages(files, shape, { buffer, offsetOf }, null, signal);
+  } catch (error) {
+    throw atPosition(error, positions);
+  }
+}
+
+/** The same refusal for the image's position in the batch. */
+function atPosition(error: unknown, positions: readonly number[]): unknown {
+  if (!(error instanceof Refusal) || error.metadata.image === undefined) return error;
+  const position = positions[Number(error.metadata.image)];
+  return new Refusal(error.reason, { ...error.metadata, image: String(position) }, { cause: error });
+}
+
+/** Bytes of some images of a batch, as they come, to the places of these images. @param positions of the images that come, in order */
+function scatter(
+  offset: number,
+  bytes: Uint8Array,
+  size: number,
+  positions: readonly number[],
+  write: (offset: number, bytes: Uint8Array) => void,
+): void {
+  for (let taken = 0; taken < bytes.byteLength; ) {
+    const image = Math.floor((offset + taken) / size);
+    const filled = offset + taken - image * size;
+    const part = bytes.subarray(taken, taken + size - filled);
+    write((positions[image] as number) * size + filled, part);
+    taken += part.byteLength;
+  }
+}
+
+function shapeOf({ imageWidth, imageHeight, imageChannels }: Settings): ImageShape {
+  return { width: imageWidth, height: imageHeight, channels: imageChannels };
 }
 
 /** @param release gives back what was reserved for it where it cannot be had */
@@ -116,8 +176,4 @@ export function stagingBuffer(server: ServerState, bytes: number, release: () =>
     if (isEngineError(error) && error.reason === 'OUT_OF_MEMORY') throw refuse('SERVER_BUSY', { limit: 'memory' }, { cause: error });
     throw error;
   }
-}
-
-function valueBytes(format: 'uint8' | 'float32'): number {
-  return format === 'float32' ? Float32Array.BYTES_PER_ELEMENT : 1;
 }

@@ -6,6 +6,7 @@ import { PACKAGE_ROOT } from '../package_root.js';
 
 /** Lets gRPC tools ask the server for its contract. */
 export function addReflection(server: Server): void {
-  const definition = loadSync('dlclassifier/v1/classifier_service.proto', { includeDirs: [join(PACKAGE_ROOT, 'proto')] });
+  const files = ['dlclassifier/v1/classifier_service.proto', 'dlclassifier/v1/image_service.proto'];
+  const definition = loadSync(files, { includeDirs: [join(PACKAGE_ROOT, 'proto')] });
   new ReflectionService(definition).addToServer(server);
 }

@@ -12,12 +12,15 @@ export const STATUS_DETAILS_KEY = 'grpc-status-details-bin';
 
 const ERROR_INFO_TYPE = 'type.googleapis.com/google.rpc.ErrorInfo';
 
-/** The refusal as gRPC sends it: status, message, and a google.rpc.Status with one google.rpc.ErrorInfo in the trailing metadata. */
+/**
+ * The refusal as gRPC sends it: status, message, and in the trailing metadata a google.rpc.Status with one google.rpc.ErrorInfo and what the
+ * reason has beside it.
+ */
 export function toStatus(refusal: Refusal): StatusObject {
   const { message: details, metadata: told } = toldRefusal(refusal);
   const errorInfo: ErrorInfo = { reason: refusal.reason, domain: ERROR_DOMAIN, metadata: told };
   const packed = { typeUrl: ERROR_INFO_TYPE, value: ErrorInfo.encode(errorInfo).finish() };
-  const encoded = Status.encode({ code: refusal.status, message: details, details: [packed] }).finish();
+  const encoded = Status.encode({ code: refusal.status, message: details, details: [packed, ...refusal.details] }).finish();
   const metadata = new Metadata();
   metadata.set(STATUS_DETAILS_KEY, Buffer.from(encoded));
   return { code: refusal.status, details, metadata };

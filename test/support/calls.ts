@@ -1,9 +1,12 @@
 import { type CallOptions, type Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { ClassifierServiceClient, ClassifierServiceService } from '../../generated/dlclassifier/v1/classifier_service.js';
+import { ImageServiceService } from '../../generated/dlclassifier/v1/image_service.js';
 import { ErrorInfo } from '../../generated/google/rpc/error_details.js';
 import { Status } from '../../generated/google/rpc/status.js';
 
-type Definition = typeof ClassifierServiceService;
+/** The calls of both services; a client of one can make those of the other. */
+export const METHODS = { ...ClassifierServiceService, ...ImageServiceService };
+type Definition = typeof METHODS;
 export type Method = keyof Definition;
 export type RequestOf<M extends Method> = Parameters<Definition[M]['requestSerialize']>[0];
 export type ResponseOf<M extends Method> = ReturnType<Definition[M]['responseDeserialize']>;
@@ -26,7 +29,7 @@ export function call<M extends Method>(
   request: RequestOf<M>,
   options: CallOptions = {},
 ): Promise<ResponseOf<M>> {
-  const definition = ClassifierServiceService[method];
+  const definition = METHODS[method];
   const serialize = definition.requestSerialize as Serialize<RequestOf<M>>;
   const deserialize = definition.responseDeserialize as Deserialize<ResponseOf<M>>;
   return new Promise((resolve, reject) => {
@@ -50,7 +53,7 @@ export interface OpenUpload<M extends Method> {
 }
 
 export function openUpload<M extends Method>(client: Client, method: M, options: CallOptions = {}): OpenUpload<M> {
-  const definition = ClassifierServiceService[method];
+  const definition = METHODS[method];
   const serialize = definition.requestSerialize as Serialize<RequestOf<M>>;
   const deserialize = definition.responseDeserialize as Deserialize<ResponseOf<M>>;
   const { promise: response, resolve, reject } = deferred<ResponseOf<M>>();
@@ -84,7 +87,7 @@ export async function upload<M extends Method>(client: Client, method: M, messag
 
 /** All responses of a call that answers with a stream. */
 export async function download<M extends Method>(client: Client, method: M, request: RequestOf<M>): Promise<ResponseOf<M>[]> {
-  const definition = ClassifierServiceService[method];
+  const definition = METHODS[method];
   const serialize = definition.requestSerialize as Serialize<RequestOf<M>>;
   const deserialize = definition.responseDeserialize as Deserialize<ResponseOf<M>>;
   const stream = client.makeServerStreamRequest(definition.path, serialize, deserialize, request);

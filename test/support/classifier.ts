@@ -49,7 +49,15 @@ export function noiseBatch(options: ClassifierOptions = {}): Batch {
     pixels[index] = state >>> 24;
   }
   return {
-    images: { format: PixelFormat.PIXEL_FORMAT_UINT8, imageCount: batchSize, width: size, height: size, channels: 3, encodedSizes: [] },
+    images: {
+      format: PixelFormat.PIXEL_FORMAT_UINT8,
+      imageCount: batchSize,
+      width: size,
+      height: size,
+      channels: 3,
+      encodedSizes: [],
+      references: [],
+    },
     labels: Array.from({ length: batchSize }, (_, index) => ({ label: { $case: 'index', value: index % CLASSES.length } })),
     pixels,
   };

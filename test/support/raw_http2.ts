@@ -1,6 +1,5 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
-import { ClassifierServiceService } from '../../generated/dlclassifier/v1/classifier_service.js';
-import type { Method } from './calls.js';
+import { METHODS, type Method } from './calls.js';
 
 /** A gRPC frame: not compressed, length in four bytes, message. */
 export function grpcFrame(message: Uint8Array): Buffer {
@@ -21,7 +20,7 @@ export function openSession(address: string): ClientHttp2Session {
 export function startCall(session: ClientHttp2Session, method: Method): ClientHttp2Stream {
   const stream = session.request({
     ':method': 'POST',
-    ':path': ClassifierServiceService[method].path,
+    ':path': METHODS[method].path,
     'content-type': 'application/grpc',
     te: 'trailers',
   });

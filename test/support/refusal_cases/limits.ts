@@ -14,6 +14,8 @@ export const limitFlags = [
   ...['--max-upload-bytes', String(limits.upload)],
   ...['--max-upload-bytes-total', String(limits.uploads)],
   ...['--max-serialized-bytes', String(limits.serialized)],
+  ...['--max-stored-bytes', '300000'],
+  ...['--max-stored-image-bytes', '100000'],
   ...['--max-apply-images', String(limits.applyImages)],
   ...['--max-classifiers', String(limits.classifiers)],
 ];
