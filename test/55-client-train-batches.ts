@@ -157,9 +157,13 @@ test('an aborted signal ends the stream with its reason; what is applied is whol
   t.is(error, reason);
   t.is(last, 5);
   t.true(closed);
-  const step = await classifier.getParam('step');
-  t.true(step === 5 || step === 6, `${step}: the step that was committed counts`);
-  t.is((await classifier.trainBatch(batch(1).images, LABELS)).step, step + 1, 'the classifier goes on');
+  // The server was up to two steps ahead and may be at one of them still; the next call waits for it.
+  const { step } = await classifier.trainBatch(batch(1).images, LABELS);
+  t.true(step >= 6 && step <= 8, `${step}`);
+  await using twin = await readSmall(t.context.client);
+  const applied = Array.from({ length: step - 1 }, (_, index) => batch(index + 1));
+  await oneByOne(twin, [...applied, batch(1)]);
+  t.true((await classifier.serialize()).equals(await twin.serialize()));
 });
 
 test('an abort is heard while the source is silent', async (t) => {
@@ -172,7 +176,7 @@ test('an abort is heard while the source is silent', async (t) => {
   await t.throwsAsync(collect(classifier.trainBatches(batches(), { signal: controller.signal })), { message: 'no more' });
 });
 
-test('a loop that is left early finishes the step under way and closes the source', async (t) => {
+test('a loop that is left early finishes the step under way, trains no other and closes the source', async (t) => {
   await using classifier = await readSmall(t.context.client);
   await using twin = await readSmall(t.context.client);
   let closed = false;
@@ -186,7 +190,7 @@ test('a loop that is left early finishes the step under way and closes the sourc
   for await (const { step } of classifier.trainBatches(batches(), { window: 3 })) if (step === 3) break;
   t.true(closed);
   const step = await classifier.getParam('step');
-  t.true(step === 3 || step === 4, `${step}`);
+  t.true(step >= 3 && step <= 5, `${step}: the server was up to two steps ahead, and is at rest now`);
   await oneByOne(
     twin,
     Array.from({ length: step }, (_, index) => batch(index + 1)),

@@ -67,12 +67,14 @@ export class Classifier extends Handle {
   }
 
   /**
-   * Makes one step for each batch, in order, and yields its result: while one batch trains the next ones are decoded and sent. A step
-   * starts one round trip after the one before it has ended.
+   * Makes one step for each batch, in order, and yields its result: while one batch trains the next ones are decoded and sent, and each
+   * step starts as soon as the one before it has ended. A lost connection is made anew: the stream goes on after the last step that was
+   * applied, and no batch trains twice.
    *
-   * A train result is cleared when the loop goes on to the next one, unless `keepResults` is set. Where the loop is left early, batches
-   * that wait are dropped and the step that trains already is finished: the parameter `step` tells. An aborted signal ends the loop at
-   * once with its reason. The first error of a step ends the loop; no later batch is trained.
+   * A train result is cleared when the loop goes on to the next one, unless `keepResults` is set. Where the loop is left early, the step
+   * that trains is finished and later batches are dropped; the server may be up to `window` - 1 steps ahead of the loop, the parameter
+   * `step` tells. An aborted signal ends the loop at once with its reason. The first batch that is refused ends the loop, and no later
+   * one is trained, unless `onRefused` is given.
    *
    * @param batches is asked for the next batch when there is room in the window, never earlier
    * @example for await (const { step, loss } of classifier.trainBatches(batches)) console.log(step, loss);

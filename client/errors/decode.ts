@@ -13,17 +13,31 @@ export function toClientError(error: ServiceError): DlClassifierError<string> {
   const message = error.details || error.message;
   const info = readErrorInfo(error);
   if (info === null) return transportError(error.code, message, error);
-  const { number, retry, ...metadata } = info.metadata;
+  return refusalError({ reason: info.reason, metadata: info.metadata, status: error.code, message, cause: error });
+}
+
+/** What the server says of a refusal, in the trailers of a call or as the answer to a batch of a stream. */
+export interface ToldRefusal {
+  readonly reason: string;
+  /** `number` and `retry` included. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly status: status;
+  readonly message: string;
+  readonly cause?: unknown;
+}
+
+/** The class of the reason; a newer server may know reasons that this library does not, which keep their name in `reason`. */
+export function refusalError({ reason, metadata, status, message, cause }: ToldRefusal): DlClassifierError<string> {
+  const { number, retry, ...rest } = metadata;
   const details: ErrorDetails = {
-    reason: info.reason,
+    reason,
     number: number === undefined ? null : Number(number),
-    status: error.code,
+    status,
     retryable: retry === 'true',
-    metadata,
-    cause: error,
+    metadata: rest,
+    cause,
   };
-  // A newer server may know reasons that this library does not; they keep their name in `reason`.
-  const Refusal = isKnownReason(info.reason) ? REFUSAL_CLASSES[info.reason] : DlClassifierError<string>;
+  const Refusal = isKnownReason(reason) ? REFUSAL_CLASSES[reason] : DlClassifierError<string>;
   return new Refusal(message, details);
 }
 

@@ -4,6 +4,9 @@ import { DeadlineExceededError, DlClassifierError } from '../errors/error.js';
 /** Milliseconds before the first repetition; each further one waits twice as long. */
 const FIRST_PAUSE_MS = 100;
 
+/** The longest pause. */
+const LAST_PAUSE_MS = 5000;
+
 /**
  * Calls `attempt` again, at most `retries` times, as long as its error says that a retry can help. For calls that may be repeated only:
  * reads, and steps with a request id.
@@ -18,20 +21,21 @@ export async function withRetries<Result>(
       return await attempt();
     } catch (error) {
       if (repetition >= retries || !canHelp(error)) throw error;
-      await pause(FIRST_PAUSE_MS * 2 ** repetition, signal);
+      await pauseBeforeRetry(repetition, signal);
     }
   }
 }
 
-/** After a deadline the caller has waited as long as wanted. */
-function canHelp(error: unknown): boolean {
+/** Whether the same call may succeed. After a deadline the caller has waited as long as wanted. */
+export function canHelp(error: unknown): boolean {
   return error instanceof DlClassifierError && error.retryable && !(error instanceof DeadlineExceededError);
 }
 
-async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+/** Waits the longer, the more repetitions there were before. */
+export async function pauseBeforeRetry(repetition: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   try {
-    await sleep(milliseconds, undefined, { signal });
+    await sleep(Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** repetition), undefined, { signal });
   } catch (error) {
     throw signal?.aborted ? signal.reason : error;
   }

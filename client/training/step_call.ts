@@ -2,9 +2,11 @@ import type { Augmentation } from '../../generated/dlclassifier/v1/augmentation.
 import { type TrainBatchHeader, TrainBatchRequest, type TrainBatchResponse } from '../../generated/dlclassifier/v1/classifier.js';
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { Label as WireLabel } from '../../generated/dlclassifier/v1/image.js';
+import type { NamedValues } from '../../generated/dlclassifier/v1/param.js';
 import type { ImagePayload } from '../images/payload.js';
+import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
-import { type SendOptions, send } from '../upload/send.js';
+import { send } from '../upload/send.js';
 
 /** The class of an image: its name, or its position in the parameter `classes`, counted from 0. */
 export type Label = string | number;
@@ -17,22 +19,27 @@ export interface StepCall {
   readonly requestId: string;
   /** The step that the classifier must be at; undefined where any will do. */
   readonly expectedStep: number | undefined;
+  /** Parameters to set right before the step. */
+  readonly params: readonly NamedValues[];
   readonly augmentation: Augmentation | undefined;
 }
 
-export function sendStep(connection: Connection, step: StepCall, options: SendOptions): Promise<TrainBatchResponse> {
-  const header: TrainBatchHeader = {
+export function stepHeader(step: StepCall): TrainBatchHeader {
+  return {
     classifier: step.classifier,
     images: step.payload.images,
     labels: [...step.labels],
     requestId: step.requestId,
     expectedStep: step.expectedStep === undefined ? undefined : BigInt(step.expectedStep),
-    params: [],
+    params: [...step.params],
     augmentation: step.augmentation,
   };
+}
+
+export function sendStep(connection: Connection, step: StepCall, options: CallOptions): Promise<TrainBatchResponse> {
   const upload = {
     method: service.trainBatch,
-    header,
+    header: stepHeader(step),
     body: step.payload.body,
     message: (fields: Pick<TrainBatchRequest, 'header' | 'commit'>): TrainBatchRequest => TrainBatchRequest.fromPartial(fields),
   };

@@ -49,6 +49,7 @@ export async function trainBatch(
     payload: await imagePayload(images, () => target.imageSize({ signal }), options, signal),
     requestId: options.requestId ?? randomUUID(),
     expectedStep: options.expectedStep,
+    params: [],
     augmentation: options.augmentation === undefined ? undefined : encodeAugmentation(options.augmentation),
   };
   const response = await withRetries(options.retries ?? DEFAULT_RETRIES, signal, () =>

@@ -1,25 +1,42 @@
 import type { TrainResult } from '../classifier/train_result.js';
+import type { DlClassifierError } from '../errors/error.js';
 import type { ImageOptions } from '../images/payload.js';
 import { type CallOptions, untilAborted } from '../transport/call_options.js';
 import type { AugmentationOptions } from './augmentation.js';
+import { BatchPipeline } from './batch_pipeline.js';
 import { clearTrainResults } from './clear_results.js';
 import type { LabelledBatch } from './labelled_batch.js';
 import { withRetries } from './retry.js';
-import { StepPipeline } from './step_pipeline.js';
-import { DEFAULT_RETRIES, type StepTarget } from './train_batch.js';
+import type { StepTarget } from './train_batch.js';
 
 export interface TrainBatchesOptions extends CallOptions, ImageOptions, AugmentationOptions {
   /**
-   * Batches that are under way at a time, the one that trains included: the others are decoded and sent meanwhile. It bounds the
-   * memory, and the calls open at the server, which admits 16 on a connection.
+   * Batches that are under way at a time, the one that trains included: the others are decoded, sent and held here until they are
+   * answered. It bounds the memory. The server takes in 4 of a stream at a time.
    *
    * @default 3
    */
   readonly window?: number | undefined;
   /** Steps that the classifier has made. @default what it says itself at the start */
   readonly expectedStep?: number | undefined;
-  /** As in trainBatch, for each batch. @default 3 */
+  /**
+   * How often in a row the stream is taken up again after the connection was lost, with pauses from 0.1 to 5 seconds. An answer to a
+   * batch begins a new count. No batch trains twice.
+   *
+   * @default 10
+   */
   readonly retries?: number | undefined;
+  /**
+   * Milliseconds in which each batch must be answered, counted from its sending or from the answer before it.
+   *
+   * @default the connection's `transferTimeoutMs`
+   */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Called with each batch that the server refuses, and its position in the stream, counted from 0; the stream then goes on with the next
+   * one. Without it the first refusal ends the stream.
+   */
+  readonly onRefused?: ((error: DlClassifierError<string>, batch: number) => void) | undefined;
   /**
    * Whether train results stay on the server after the loop has gone on to the next one. `loss` and `step` are at hand in any case.
    *
@@ -30,10 +47,12 @@ export interface TrainBatchesOptions extends CallOptions, ImageOptions, Augmenta
 
 const DEFAULT_WINDOW = 3;
 
+const DEFAULT_RETRIES = 10;
+
 /** Train results that are cleared in one call. */
 const CLEAR_AT_ONCE = 32;
 
-type Event = { readonly batch: IteratorResult<LabelledBatch, unknown> } | { readonly result: TrainResult };
+type Event = { readonly batch: IteratorResult<LabelledBatch, unknown> } | { readonly result: TrainResult | null };
 
 /** See Classifier.trainBatches. */
 export async function* trainBatches(
@@ -45,8 +64,14 @@ export async function* trainBatches(
   const { window = DEFAULT_WINDOW, retries = DEFAULT_RETRIES, signal } = options;
   if (!Number.isInteger(window) || window < 1) throw new RangeError(`window is ${window}: give an integer >= 1`);
   signal?.throwIfAborted();
-  const pipeline = new StepPipeline(target, options, options.expectedStep ?? (await withRetries(retries, signal, firstStep)));
+  const pipeline = new BatchPipeline(
+    target,
+    { ...options, retries },
+    options.expectedStep ?? (await withRetries(retries, signal, firstStep)),
+  );
   const source = iterate(batches);
+  const clear = (results: readonly TrainResult[], callOptions: CallOptions) =>
+    withRetries(retries, callOptions.signal, () => clearTrainResults(target.connection, results, callOptions));
   const retired: TrainResult[] = [];
   let next: Promise<IteratorResult<LabelledBatch, unknown>> | null = null;
   let exhausted = false;
@@ -62,11 +87,12 @@ export async function* trainBatches(
         continue;
       }
       pipeline.shift();
+      if (event.result === null) continue;
       failed = false;
       yield event.result;
       failed = true;
       if (options.keepResults !== true) retired.push(event.result);
-      if (retired.length >= CLEAR_AT_ONCE) await clearTrainResults(target.connection, retired.splice(0), options);
+      if (retired.length >= CLEAR_AT_ONCE) await clear(retired.splice(0), { signal });
     }
     failed = false;
   } finally {
@@ -74,12 +100,15 @@ export async function* trainBatches(
     if (!exhausted) await endSource(source, next);
     const toClear = [...retired, ...unseen];
     // What made the loop fail is what the caller must hear; results left behind expire by themselves.
-    if (!failed) await clearTrainResults(target.connection, toClear, { timeoutMs: options.timeoutMs });
+    if (!failed) await clear(toClear, {});
     else if (signal?.aborted !== true) clearTrainResults(target.connection, toClear, {}).catch(() => {});
   }
 }
 
-function firstOf(next: Promise<IteratorResult<LabelledBatch, unknown>> | null, head: Promise<TrainResult> | undefined): Promise<Event> {
+function firstOf(
+  next: Promise<IteratorResult<LabelledBatch, unknown>> | null,
+  head: Promise<TrainResult | null> | undefined,
+): Promise<Event> {
   const events: Promise<Event>[] = [];
   if (head !== undefined) events.push(head.then((result) => ({ result })));
   if (next !== null) events.push(next.then((batch) => ({ batch })));

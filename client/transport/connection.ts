@@ -1,4 +1,5 @@
 import {
+  type ClientDuplexStream,
   type ClientReadableStream,
   type ClientUnaryCall,
   type ClientWritableStream,
@@ -18,6 +19,13 @@ export interface Method<Request, Response> {
   readonly path: string;
   readonly requestSerialize: (request: Request) => Buffer;
   readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+/** A call in both directions; the messages that it sends are encoded already. */
+export interface ExchangeCall<Response> {
+  readonly stream: ClientDuplexStream<Buffer, Response>;
+  /** Rejects with this library's errors, or with the signal's reason. */
+  readonly responses: AsyncIterable<Response>;
 }
 
 /** A call that sends messages which are encoded already, with the promise of its one response. */
@@ -102,6 +110,25 @@ export class Connection {
     return { stream: call, response };
   }
 
+  /** Messages that are encoded already, responses. It has no deadline of its own. */
+  exchange<Request, Response>(method: Method<Request, Response>, { signal }: Pick<CallOptions, 'signal'>): ExchangeCall<Response> {
+    this.#expectUsable({ signal });
+    const stream: ClientDuplexStream<Buffer, Response> = this.#client.makeBidiStreamRequest(
+      method.path,
+      encodedAlready,
+      method.responseDeserialize,
+      new Metadata(),
+    );
+    // Whoever iterates hears of it; nobody may do so yet.
+    stream.on('error', () => {});
+    return { stream, responses: responsesOf(stream, signal) };
+  }
+
+  /** Milliseconds that a call with images may take. */
+  transferTimeout({ timeoutMs }: CallOptions): number {
+    return timeoutMs ?? this.#transferTimeoutMs;
+  }
+
   /** A request, responses. */
   async *download<Request, Response>(
     method: Method<Request, Response>,
@@ -117,17 +144,7 @@ export class Connection {
       new Metadata(),
       this.#grpcOptions(options, true),
     );
-    // The iteration below reports it; a cancelled call reports it once more, when nobody listens.
-    call.on('error', () => {});
-    const stopWaiting = onAbort(options.signal, () => call.cancel());
-    try {
-      yield* call;
-    } catch (error) {
-      throw asClientError(error, options.signal);
-    } finally {
-      stopWaiting();
-      call.cancel();
-    }
+    yield* responsesOf(call, options.signal);
   }
 
   #call<Response, Call extends { cancel(): void }>(
@@ -154,7 +171,24 @@ export class Connection {
   }
 
   #grpcOptions({ timeoutMs }: CallOptions, transfer: boolean): GrpcCallOptions {
-    return { deadline: Date.now() + (timeoutMs ?? (transfer ? this.#transferTimeoutMs : this.#timeoutMs)) };
+    return { deadline: Date.now() + (transfer ? this.transferTimeout({ timeoutMs }) : (timeoutMs ?? this.#timeoutMs)) };
+  }
+}
+
+async function* responsesOf<Response>(
+  call: ClientReadableStream<Response> | ClientDuplexStream<Buffer, Response>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Response, void, undefined> {
+  // The iteration reports it; a cancelled call reports it once more, when nobody listens.
+  call.on('error', () => {});
+  const stopWaiting = onAbort(signal, () => call.cancel());
+  try {
+    yield* call;
+  } catch (error) {
+    throw asClientError(error, signal);
+  } finally {
+    stopWaiting();
+    call.cancel();
   }
 }
 

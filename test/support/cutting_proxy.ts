@@ -9,6 +9,14 @@ export interface CuttingProxy extends AsyncDisposable {
   connections(): number;
   /** From now on answers are held back; the connection breaks when the client has sent this many more bytes and fallen silent. */
   cutAfter(bytes: number): Promise<void>;
+  /** From now on each new connection breaks after so many bytes, in the middle of whatever they are part of; null means that no connection breaks any more. */
+  cutEach(limit: (() => ByteLimit) | null): void;
+}
+
+/** Bytes that pass before a connection breaks. */
+export interface ByteLimit {
+  readonly from: 'client' | 'server';
+  readonly bytes: number;
 }
 
 /** Long enough for all that was sent to be read and acted on, in any case where the server is not stuck. */
@@ -18,6 +26,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   const [host, port] = target.split(':');
   const pairs = new Set<readonly [Socket, Socket]>();
   let connections = 0;
+  let nextLimit: (() => ByteLimit) | null = null;
   let onClientBytes: (bytes: number) => void = () => {};
   const server = createServer((client) => {
     connections++;
@@ -29,11 +38,23 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
       client.destroy();
       upstream.destroy();
     };
-    client.on('data', (bytes) => {
+    const limit = nextLimit?.();
+    client.on('data', (bytes: Buffer) => {
       onClientBytes(bytes.length);
-      upstream.write(bytes);
+      passing('client', bytes, upstream);
     });
-    upstream.on('data', (bytes) => client.write(bytes));
+    upstream.on('data', (bytes: Buffer) => passing('server', bytes, client));
+    let left = limit?.bytes ?? Number.POSITIVE_INFINITY;
+    const passing = (from: ByteLimit['from'], bytes: Buffer, to: Socket): void => {
+      if (nextLimit === null || limit?.from !== from || bytes.length < left) {
+        to.write(bytes);
+        if (limit?.from === from) left -= bytes.length;
+        return;
+      }
+      // What came before the break arrives, as it does when a cable is cut.
+      to.end(bytes.subarray(0, left), end);
+      left = 0;
+    };
     for (const socket of pair) socket.on('close', end).on('error', end);
   });
   server.listen(0, '127.0.0.1');
@@ -66,6 +87,10 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     connections: () => connections,
     cutAfter,
+    cutEach: (limit) => {
+      nextLimit = limit;
+      if (limit !== null) cutAll();
+    },
     [Symbol.asyncDispose]: close,
   };
 }

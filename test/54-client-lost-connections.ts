@@ -1,0 +1,93 @@
+import { DlClassifierClient, InvalidLabelError, type LabelledBatch, Random } from '../client/index.js';
+import { readSmall, testWithDaemon } from './support/client.js';
+import { type ByteLimit, startCuttingProxy } from './support/cutting_proxy.js';
+import { noiseImages } from './support/noise.js';
+
+const test = testWithDaemon();
+
+const CUTS = 100;
+const BATCH_BYTES = 8 * 32 * 32;
+const LABELS = Array.from({ length: 8 }, (_, index) => index % 2);
+const PARAMETERS = { image_dimensions: [32, 32, 1], batch_size: 8 } as const;
+
+/** The learning rate changes, so that a step that is made twice or in another order shows. */
+function batch(number: number): LabelledBatch {
+  return {
+    images: noiseImages(8, [32, 32, 1], number),
+    labels: LABELS,
+    parameters: number % 7 === 0 ? { learning_rate: 0.01 / (1 + (number % 5)) } : undefined,
+  };
+}
+
+/** Somewhere in the next five batches, or in the next answers. */
+function somewhere(random: Random): ByteLimit {
+  return random.below(2) === 0
+    ? { from: 'client', bytes: 1 + random.below(5 * BATCH_BYTES) }
+    : { from: 'server', bytes: 1 + random.below(1000) };
+}
+
+test(`a training whose connection breaks ${CUTS} times is bit for bit an undisturbed one`, async (t) => {
+  await using proxy = await startCuttingProxy(t.context.daemon.address);
+  await using client = await DlClassifierClient.connect(proxy.address);
+  await using classifier = await readSmall(client, PARAMETERS);
+  const random = new Random(11);
+  proxy.cutEach(() => somewhere(random));
+  function* batches() {
+    for (let number = 0; proxy.connections() <= CUTS; number++) yield batch(number);
+    proxy.cutEach(null);
+  }
+  const steps: number[] = [];
+  const losses: number[] = [];
+  let mostHeld = 0;
+  let pulled = 0;
+  function* counted() {
+    for (const one of batches()) {
+      mostHeld = Math.max(mostHeld, ++pulled - steps.length);
+      yield one;
+    }
+  }
+  for await (const { step, loss } of classifier.trainBatches(counted(), { window: 4, expectedStep: 0 })) {
+    steps.push(step);
+    losses.push(loss);
+  }
+  t.true(proxy.connections() > CUTS);
+  t.deepEqual(
+    steps,
+    Array.from({ length: pulled }, (_, index) => index + 1),
+  );
+  t.true(mostHeld <= 5, `${mostHeld} batches held: those in the window and the one that is looked at`);
+  t.is(await classifier.getParam('step'), pulled);
+
+  await using twin = await readSmall(t.context.client, PARAMETERS);
+  const undisturbed: number[] = [];
+  const same = Array.from({ length: pulled }, (_, number) => batch(number));
+  for await (const { loss } of twin.trainBatches(same)) undisturbed.push(loss);
+  t.deepEqual(losses, undisturbed);
+  t.true((await classifier.serialize()).equals(await twin.serialize()));
+});
+
+test('refused batches are told, and the stream goes on; breaks of the connection change nothing about it', async (t) => {
+  await using proxy = await startCuttingProxy(t.context.daemon.address);
+  await using client = await DlClassifierClient.connect(proxy.address);
+  await using classifier = await readSmall(client, PARAMETERS);
+  const random = new Random(5);
+  proxy.cutEach(() => somewhere(random));
+  const bad = new Set([0, 3, 4, 9, 17, 18, 19, 24]);
+  const batches = Array.from({ length: 25 }, (_, number) => (bad.has(number) ? { ...batch(number), labels: ['none'] } : batch(number)));
+  const refused: number[] = [];
+  const steps: number[] = [];
+  const onRefused = (error: Error, number: number) => {
+    t.true(error instanceof InvalidLabelError);
+    refused.push(number);
+  };
+  for await (const { step } of classifier.trainBatches(batches, { onRefused })) steps.push(step);
+  proxy.cutEach(null);
+  t.deepEqual(refused, [...bad]);
+  t.deepEqual(
+    steps,
+    Array.from({ length: 25 - bad.size }, (_, index) => index + 1),
+  );
+  await using twin = await readSmall(t.context.client, PARAMETERS);
+  for await (const _ of twin.trainBatches(batches.filter((_, number) => !bad.has(number))));
+  t.true((await classifier.serialize()).equals(await twin.serialize()));
+});
