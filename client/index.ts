@@ -3,6 +3,7 @@ export type { Prediction } from './classifier/apply_result.js';
 export { ApplyResult } from './classifier/apply_result.js';
 export { Classifier } from './classifier/classifier.js';
 export type { ClassifierDescription, ClassifierList, ImportedWeights, ServerInfo, StoredFile } from './classifier/descriptions.js';
+export type { ExportOnnxOptions } from './classifier/export.js';
 export { Handle } from './classifier/handle.js';
 export type { ImportWeightsOptions } from './classifier/import_weights.js';
 export type { EstimateMemoryOptions, MemoryEstimate } from './classifier/memory.js';

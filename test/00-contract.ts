@@ -43,7 +43,7 @@ for (const file of FILES) {
   });
 }
 
-test('the calls are those of the operator family and four more', (t) => {
+test('the calls are those of the operator family and five more', (t) => {
   const service = load('dlclassifier/v1/classifier_service.proto')['dlclassifier.v1.ClassifierService'] as ServiceDefinition;
   t.deepEqual(Object.keys(service), [
     'ReadClassifier',
@@ -60,6 +60,7 @@ test('the calls are those of the operator family and four more', (t) => {
     'SerializeClassifier',
     'DeserializeClassifier',
     'ImportWeights',
+    'ExportClassifier',
     'ClearClassifier',
     'ListClassifiers',
     'DescribeClassifier',
@@ -73,7 +74,7 @@ test('the calls are those of the operator family and four more', (t) => {
   );
   t.deepEqual(
     streams.filter(([, , response]) => response).map(([name]) => name),
-    ['TrainBatches', 'SerializeClassifier'],
+    ['TrainBatches', 'SerializeClassifier', 'ExportClassifier'],
   );
 });
 

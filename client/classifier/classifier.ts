@@ -10,6 +10,7 @@ import type { CallOptions } from '../transport/call_options.js';
 import { send } from '../upload/send.js';
 import { ApplyResult } from './apply_result.js';
 import { type ClassifierDescription, type StoredFile, withNumbers } from './descriptions.js';
+import { type ExportOnnxOptions, exportOnnx, exportSafetensors } from './export.js';
 import { getParams } from './get_params.js';
 import { Handle } from './handle.js';
 import { type EstimateMemoryOptions, estimateMemory, type MemoryEstimate } from './memory.js';
@@ -118,6 +119,22 @@ export class Classifier extends Handle {
   /** The bytes of the file that `write` would store; `client.deserialize` makes a classifier of them. */
   serialize(options: CallOptions = {}): Promise<Buffer> {
     return receiveSerialized(this.connection, this.handle, options);
+  }
+
+  /**
+   * The weights alone as a safetensors file, under torchvision's names where torchvision has the network: what
+   * `load_state_dict(load_file(...), strict=True)` takes.
+   */
+  exportSafetensors(options: CallOptions = {}): Promise<Buffer> {
+    return exportSafetensors(this.connection, this.handle, options);
+  }
+
+  /**
+   * The classifier as an ONNX model with the preprocessing in it: `images` (batch, height, width, channels) -> `confidences` (batch,
+   * classes). The class names are in its metadata under `classes`, as JSON.
+   */
+  exportOnnx(options: ExportOnnxOptions = {}): Promise<Buffer> {
+    return exportOnnx(this.connection, this.handle, options);
   }
 
   /** Tells layers, shapes, number of parameters and the memory that training and applying need. */

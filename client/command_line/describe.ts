@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
-import { withClient } from './session.js';
+import type { Session } from './session.js';
 import { mebibytes, table } from './table.js';
 
 /** dlc describe NAME */
-export function describeCommand(program: Command): void {
+export function describeCommand(program: Command, session: Session): void {
   program
     .command('describe')
     .description('Tells layers, parameters and memory of a stored classifier or of a network.')
     .argument('<name>', 'name of a stored classifier or of a network')
     .action(async (name: string, _: unknown, command: Command) => {
-      await withClient(command, async (client) => {
+      await session.run(command, async (client) => {
         // A network is described the same with and without its trained weights.
         await using classifier = await client.readClassifier(name, { pretrained: false });
         const [description, parameters] = [await classifier.describe(), await classifier.getAllParams()];

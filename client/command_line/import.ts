@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ImportedWeights } from '../classifier/descriptions.js';
-import { CommandFailure, withClient } from './session.js';
+import { CommandFailure, type Session } from './session.js';
 import { mebibytes } from './table.js';
 
 interface ImportOptions {
@@ -13,7 +13,7 @@ interface ImportOptions {
 }
 
 /** dlc import FILE --as NETWORK */
-export function importCommand(program: Command): void {
+export function importCommand(program: Command, session: Session): void {
   program
     .command('import')
     .description('Brings weights of torchvision or timm to the daemon, as trained weights of a network or as a stored classifier.')
@@ -24,7 +24,7 @@ export function importCommand(program: Command): void {
     .option('--seed <integer>', 'of a last layer that is initialised anew', integer)
     .action(async (file: string, _: unknown, command: Command) => {
       const bytes = await readWhole(file);
-      await withClient<ImportOptions>(command, async (client, { as, name, classes, seed }) => {
+      await session.run<ImportOptions>(command, async (client, { as, name, classes, seed }) => {
         const imported = await client.importWeights(bytes, as, { name, classes, seed, source: basename(file) });
         return { text: describeImport(imported, as), value: imported };
       });

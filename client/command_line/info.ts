@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { withClient } from './session.js';
+import type { Session } from './session.js';
 import { mebibytes, table } from './table.js';
 
 /** dlc info */
-export function infoCommand(program: Command): void {
+export function infoCommand(program: Command, session: Session): void {
   program
     .command('info')
     .description("Tells the daemon's version, devices and networks, and which of them have trained weights.")
     .action(async (_: unknown, command: Command) => {
-      await withClient(command, async (client) => {
+      await session.run(command, async (client) => {
         const info = await client.getServerInfo();
         const devices = info.devices.map(({ runtime, index, name, threads, memoryBytes, problem }) => {
           return [`${runtime} ${index}`, name, threads, mebibytes(memoryBytes), problem];

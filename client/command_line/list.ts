@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { withClient } from './session.js';
+import type { Session } from './session.js';
 import { mebibytes, table } from './table.js';
 
 /** dlc list */
-export function listCommand(program: Command): void {
+export function listCommand(program: Command, session: Session): void {
   program
     .command('list')
     .description('Lists what is stored on the daemon, and what is open.')
     .action(async (_: unknown, command: Command) => {
-      await withClient(command, async (client) => {
+      await session.run(command, async (client) => {
         const list = await client.listClassifiers();
         const stored = list.stored.map(({ fileName, type, classCount, step, sizeBytes, problem }) =>
           problem === ''

@@ -19,21 +19,32 @@ export interface Answer {
   readonly value: unknown;
 }
 
-/** Runs a command with a connection to the daemon and prints its answer. */
-export async function withClient<Options>(
-  command: Command,
-  work: (client: DlClassifierClient, options: Options & CommonOptions) => Promise<Answer>,
-): Promise<void> {
-  const options = command.optsWithGlobals<Options & CommonOptions>();
-  await using client = await DlClassifierClient.connect(options.server);
-  const { text, value } = await work(client, options);
-  process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
+/** Where a program writes: of a process, stdout and stderr. */
+export interface Output {
+  out(text: string): void;
+  err(text: string): void;
 }
 
-/** Tells why a command failed; a defect shows its stack. */
-export function reportFailure(error: unknown, json: boolean): void {
-  if (!(error instanceof DlClassifierError || error instanceof CommandFailure)) throw error;
-  process.stderr.write(json ? `${JSON.stringify({ error: errorValue(error) }, null, 2)}\n` : `dlc: ${error.message}\n${details(error)}`);
+/** What all commands share. */
+export class Session {
+  constructor(readonly output: Output) {}
+
+  /** Runs a command with a connection to the daemon and prints its answer. */
+  async run<Options>(
+    command: Command,
+    work: (client: DlClassifierClient, options: Options & CommonOptions) => Promise<Answer>,
+  ): Promise<void> {
+    const options = command.optsWithGlobals<Options & CommonOptions>();
+    await using client = await DlClassifierClient.connect(options.server);
+    const { text, value } = await work(client, options);
+    this.output.out(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
+  }
+
+  /** Tells why a command failed. @throws the error where it is a defect, for its stack */
+  reportFailure(error: unknown, json: boolean): void {
+    if (!(error instanceof DlClassifierError || error instanceof CommandFailure)) throw error;
+    this.output.err(json ? `${JSON.stringify({ error: errorValue(error) }, null, 2)}\n` : `dlc: ${error.message}\n${details(error)}`);
+  }
 }
 
 function errorValue(error: DlClassifierError<string> | CommandFailure): unknown {

@@ -175,10 +175,16 @@ export class Classifier {
   }
 
   /** All that it takes to go on elsewhere, as it is between two steps. */
-  toRecord(): Promise<ClassifierRecord> {
+  async toRecord(): Promise<ClassifierRecord> {
+    return (await this.toRecordWithLayers()).record;
+  }
+
+  /** The same, and the layers that belong to it. */
+  toRecordWithLayers(): Promise<{ readonly record: ClassifierRecord; readonly layers: readonly LayerInfo[] }> {
     return this.#exclusively(async () => {
       const tensors = await this.#compute(this.#settings, () => this.model.snapshot());
-      return { network: this.network, settings: this.#settings, step: this.#step, seed: this.seed, tensors: tensors.map(toStored) };
+      const { network, seed, layers } = this;
+      return { record: { network, settings: this.#settings, step: this.#step, seed, tensors: tensors.map(toStored) }, layers };
     });
   }
 

@@ -9,6 +9,7 @@ import { deleteImages } from '../rpc/delete_images.js';
 import { describeClassifier } from '../rpc/describe_classifier.js';
 import { deserializeClassifier } from '../rpc/deserialize_classifier.js';
 import { estimateMemory } from '../rpc/estimate_memory.js';
+import { exportClassifier } from '../rpc/export_classifier.js';
 import { getParam } from '../rpc/get_param.js';
 import { getResult } from '../rpc/get_result.js';
 import { getServerInfo } from '../rpc/get_server_info.js';
@@ -43,6 +44,7 @@ export function classifierService(environment: CallEnvironment<CallContext>): Cl
     serializeClassifier: download(environment, serializeClassifier),
     deserializeClassifier: upload(environment, deserializeClassifier),
     importWeights: upload(environment, importWeights),
+    exportClassifier: download(environment, exportClassifier),
     clearClassifier: unary(environment, clearClassifier),
     listClassifiers: unary(environment, listClassifiers),
     describeClassifier: unary(environment, describeClassifier),

@@ -1,5 +1,7 @@
+import { PixelFormat } from '../../../generated/dlclassifier/v1/image.js';
 import type { ImportWeightsHeader } from '../../../generated/dlclassifier/v1/weights.js';
-import { upload } from '../calls.js';
+import { ExportFormat } from '../../../generated/dlclassifier/v1/weights.js';
+import { download, upload } from '../calls.js';
 import { constant, tensorFile } from '../weight_files.js';
 import { importMessages } from '../wire.js';
 import type { Case, Situation } from './case.js';
@@ -52,5 +54,23 @@ export const weightCases: readonly Case[] = [
     reason: 'WRONG_VALUE',
     metadata: { name: 'file_name', got: '"../x"', wanted: /letters, digits/ },
     act: (s) => importWeights(s, weights, { fileName: '../x' }),
+  },
+  {
+    what: 'an export in no format',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'format', problem: /EXPORT_FORMAT_ONNX/ },
+    act: ({ client, classifier }) => {
+      const format = ExportFormat.EXPORT_FORMAT_UNSPECIFIED;
+      return download(client, 'exportClassifier', { classifier, format, pixels: PixelFormat.PIXEL_FORMAT_UINT8 });
+    },
+  },
+  {
+    what: 'a model that takes image files',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'pixels', problem: /PIXEL_FORMAT_FLOAT32/ },
+    act: ({ client, classifier }) => {
+      const format = ExportFormat.EXPORT_FORMAT_ONNX;
+      return download(client, 'exportClassifier', { classifier, format, pixels: PixelFormat.PIXEL_FORMAT_ENCODED });
+    },
   },
 ];
