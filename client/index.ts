@@ -25,7 +25,7 @@ export * from './errors/refusals.js';
 export { type ConfusionMatrix, confusionMatrix, formatConfusionMatrix } from './evaluation/confusion_matrix.js';
 export { type ClassMeasures, type Measures, measures } from './evaluation/measures.js';
 export { topKError } from './evaluation/top_k.js';
-export type { Image, ImageFile, ImageSize, Images, PixelBatch, PixelImage } from './images/image.js';
+export type { FilePart, Image, ImageFile, ImageSize, Images, PixelBatch, PixelImage, Rectangle } from './images/image.js';
 export { loadImage, type Preprocessing } from './images/load.js';
 export type { ImageOptions } from './images/payload.js';
 export type { Augmentation, AugmentationOptions } from './training/augmentation.js';

@@ -21,8 +21,8 @@ function pixels(data: Uint8Array, channels: 1 | 2 | 3 | 4) {
 async function decode(files: readonly Uint8Array[], shape: ImageShape): Promise<Uint8Array> {
   const imageBytes = shape.width * shape.height * shape.channels;
   const buffer = new (engineBinding().StagingBuffer)(imageBytes * files.length);
-  const images = { files: stage(files), sizes: files.map((file) => file.byteLength) };
-  await decodeImages(images, shape, { buffer }, null, never);
+  const images = { files: stage(files), sizes: files.map((file) => file.byteLength), positions: null };
+  await decodeImages(images, shape, buffer, null, never);
   return buffer.read(0, buffer.byteLength);
 }
 
@@ -176,7 +176,7 @@ test('an aborted signal ends the decoding', async (t) => {
   controller.abort(reason);
   const file = await pixels(rgb, 3).png().toBuffer();
   const buffer = new (engineBinding().StagingBuffer)(rgb.length);
-  const decoding = decodeImages({ files: stage([file]), sizes: [file.length] }, COLOUR, { buffer }, null, controller.signal);
+  const decoding = decodeImages({ files: stage([file]), sizes: [file.length], positions: null }, COLOUR, buffer, null, controller.signal);
   t.is(await t.throwsAsync(decoding), reason);
   t.deepEqual(buffer.read(0, rgb.length), new Uint8Array(rgb.length), 'nothing may be written');
 });

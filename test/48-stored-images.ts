@@ -4,6 +4,7 @@ import { PixelFormat } from '../generated/dlclassifier/v1/image.js';
 import { call, connectTo, upload } from './support/calls.js';
 import { type Batch, noiseBatch, readCompact, serialize } from './support/classifier.js';
 import {
+  describe,
   describeStored,
   type Images,
   imageFiles,
@@ -22,9 +23,8 @@ const test = testOverTheWire(['--max-stored-bytes', '1000000', '--max-stored-ima
 const { labels } = noiseBatch();
 
 /** All images sent. */
-function sentBatch({ parts, ...shape }: Images): Batch {
-  const encodedSizes = shape.format === PixelFormat.PIXEL_FORMAT_ENCODED ? parts.map((part) => part.byteLength) : [];
-  return { images: { ...shape, imageCount: parts.length, encodedSizes, references: [] }, labels, pixels: Buffer.concat(parts) };
+function sentBatch(images: Images): Batch {
+  return { images: describe(images), labels, pixels: Buffer.concat(images.parts) };
 }
 
 /** All images by reference but those at the positions in `sent`. */

@@ -15,8 +15,22 @@ export interface PixelBatch {
 /** An image file (JPEG, PNG, WebP, TIFF, GIF): its path, or its bytes. */
 export type ImageFile = string | Uint8Array;
 
-/** A file, the bytes of a file, or pixels. */
-export type Image = ImageFile | PixelImage;
+/** A part of an image in its own pixels, counted from 0; both corners are part of it, as in HALCON's gen_rectangle1. */
+export interface Rectangle {
+  readonly row1: number;
+  readonly column1: number;
+  readonly row2: number;
+  readonly column2: number;
+}
+
+/** An image file of which only a part is used: HALCON's domain. */
+export interface FilePart {
+  readonly file: ImageFile;
+  readonly domain: Rectangle;
+}
+
+/** A file, the bytes of a file, a part of one, or pixels. */
+export type Image = ImageFile | FilePart | PixelImage;
 
 /** The images of a call: a list, or one array of pixels. */
 export type Images = PixelBatch | readonly Image[];
@@ -28,8 +42,18 @@ export interface ImageSize {
   readonly channels: 1 | 3;
 }
 
-export function isImageFile(image: Image): image is ImageFile {
-  return typeof image === 'string' || image instanceof Uint8Array;
+export function isImageFile(image: Image): image is ImageFile | FilePart {
+  return typeof image === 'string' || image instanceof Uint8Array || 'file' in image;
+}
+
+/** The file, whatever part of it is used. */
+export function fileOf(image: ImageFile | FilePart): ImageFile {
+  return typeof image === 'string' || image instanceof Uint8Array ? image : image.file;
+}
+
+/** The part of the file that is used; null where all of it is. */
+export function domainOf(image: ImageFile | FilePart): Rectangle | null {
+  return typeof image === 'string' || image instanceof Uint8Array ? null : image.domain;
 }
 
 export function isPixelBatch(images: Images): images is PixelBatch {

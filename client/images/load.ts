@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import sharp from 'sharp';
 import { ImageUndecodableError } from '../errors/refusals.js';
 import { normalizeContrast } from './contrast.js';
-import type { ImageFile, ImageSize, PixelImage } from './image.js';
+import { domainOf, type FilePart, fileOf, type ImageFile, type ImageSize, type PixelImage, type Rectangle } from './image.js';
 
 /** What is done to an image file beside resizing. Training, evaluation and use must do the same. */
 export interface Preprocessing {
@@ -15,18 +15,26 @@ export interface Preprocessing {
 }
 
 /**
- * Decodes an image file into the size that a classifier takes: resized without keeping the aspect (bilinear, over the whole area that
+ * Decodes an image file, or a part of one, into the size that a classifier takes: resized without keeping the aspect (bilinear, over the whole area that
  * a pixel stands for), grey repeated to RGB or RGB made grey, alpha dropped, 16 bits brought to 8. The `g - 127` of the network's
  * range is the server's work.
  *
- * @param file path or bytes
+ * @param image path or bytes, or a part of such a file
  * @param index of the image in its call, for the error
  * @returns 8-bit pixels of exactly this size
  * @throws ImageUndecodableError (5503), also where the file cannot be read
  */
-export async function loadImage(file: ImageFile, size: ImageSize, preprocessing: Preprocessing = {}, index = 0): Promise<PixelImage> {
+export async function loadImage(
+  image: ImageFile | FilePart,
+  size: ImageSize,
+  preprocessing: Preprocessing = {},
+  index = 0,
+): Promise<PixelImage> {
+  const file = fileOf(image);
+  const domain = domainOf(image);
   const { width, height, channels } = size;
-  const decoded = sharp(file, { failOn: 'error' })
+  const opened = sharp(file, { failOn: 'error' });
+  const decoded = (domain === null ? opened : opened.extract(extractOf(domain)))
     .removeAlpha()
     .toColourspace(channels === 1 ? 'b-w' : 'srgb')
     .resize({ width, height, fit: 'fill', kernel: 'linear' })
@@ -36,6 +44,10 @@ export async function loadImage(file: ImageFile, size: ImageSize, preprocessing:
   });
   if (preprocessing.normalizeContrast === true) normalizeContrast(data);
   return { data, shape: [height, width, channels] };
+}
+
+function extractOf({ row1, column1, row2, column2 }: Rectangle) {
+  return { top: row1, left: column1, height: row2 - row1 + 1, width: column2 - column1 + 1 };
 }
 
 function undecodable(file: ImageFile, index: number, cause: unknown): ImageUndecodableError {

@@ -5,7 +5,11 @@ import { type UploadBody, uploadBody } from '../upload/body.js';
 import { concurrently } from './concurrently.js';
 import {
   checkShape,
+  domainOf,
+  type FilePart,
+  fileOf,
   type Image,
+  type ImageFile,
   type ImageSize,
   type Images,
   isImageFile,
@@ -18,12 +22,13 @@ import { loadImage, type Preprocessing } from './load.js';
 /** How the image files of a call reach the server. */
 export interface ImageOptions extends Preprocessing {
   /**
-   * `decode`: decoded and resized here, sent as 8-bit pixels. `send`: sent as they are and decoded by the server, which refuses a file
-   * that has not exactly the classifier's size; the least to send where the files are prepared already.
+   * `decode`: decoded and resized here, sent as 8-bit pixels. `preprocess`: sent as they are; the server decodes, crops and resizes them
+   * by its own formulas, which may differ from those here by a few grey values: take the same for training and use. `send`: sent as they
+   * are and decoded by the server, which refuses a file that has not exactly the classifier's size; where the files are prepared already.
    *
    * @default 'decode'
    */
-  readonly files?: 'decode' | 'send' | undefined;
+  readonly files?: 'decode' | 'preprocess' | 'send' | undefined;
 }
 
 /** The images of a call as the contract has them: what the header declares, and the bytes. */
@@ -43,7 +48,7 @@ export async function imagePayload(
   signal: AbortSignal | undefined,
 ): Promise<ImagePayload> {
   if (isPixelBatch(images)) return batchPayload(images);
-  if (options.files === 'send') return encodedPayload(images, options, signal);
+  if (options.files === 'send' || options.files === 'preprocess') return encodedPayload(images, options, signal);
   return pixelPayload(await decodeFiles(images, size, options, signal));
 }
 
@@ -71,16 +76,31 @@ function pixelPayload(images: readonly PixelImage[]): ImagePayload {
 }
 
 async function encodedPayload(images: readonly Image[], options: ImageOptions, signal: AbortSignal | undefined): Promise<ImagePayload> {
-  if (options.normalizeContrast === true) throw new TypeError("normalizeContrast needs files: 'decode'");
-  const files = await concurrently(FILES_AT_A_TIME, images, async (image, index) => {
-    if (!isImageFile(image)) throw new TypeError(`image ${index} is pixels; with files: 'send' all images are files`);
-    return typeof image === 'string' ? await readFile(image, { signal }) : image;
+  const sources = images.map((image, index) => {
+    if (!isImageFile(image)) throw new TypeError(`image ${index} is pixels; with files: '${options.files}' all images are files`);
+    return image;
+  });
+  const header = { format: PixelFormat.PIXEL_FORMAT_ENCODED, imageCount: images.length, ...preprocessingOf(sources, options) };
+  const files = await concurrently(FILES_AT_A_TIME, sources, async (source) => {
+    const file = fileOf(source);
+    return typeof file === 'string' ? await readFile(file, { signal }) : file;
   });
   const encodedSizes = files.map((file) => file.byteLength);
-  return {
-    images: ImageBatch.fromPartial({ format: PixelFormat.PIXEL_FORMAT_ENCODED, imageCount: files.length, encodedSizes }),
-    body: uploadBody(files),
-  };
+  return { images: ImageBatch.fromPartial({ ...header, encodedSizes }), body: uploadBody(files) };
+}
+
+/** What the server is to do with the files. */
+function preprocessingOf(files: readonly (ImageFile | FilePart)[], options: ImageOptions): Partial<ImageBatch> {
+  const domains = files.map(domainOf);
+  const cropped = domains.some((domain) => domain !== null);
+  const normalizeContrast = options.normalizeContrast === true;
+  if (options.files === 'preprocess') {
+    const rectangles = cropped ? domains.map((domain) => ({ rectangle: domain ?? undefined })) : [];
+    return { preprocessing: { normalizeContrast }, domains: rectangles };
+  }
+  if (normalizeContrast) throw new TypeError("normalizeContrast needs files: 'decode' or 'preprocess'");
+  if (cropped) throw new TypeError("a domain needs files: 'decode' or 'preprocess'");
+  return {};
 }
 
 async function decodeFiles(

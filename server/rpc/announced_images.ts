@@ -2,6 +2,8 @@ import { type ImageBatch, PixelFormat } from '../../generated/dlclassifier/v1/im
 import type { ImagesDescription } from '../classifier/admission.js';
 import { refuse } from '../errors/refusal.js';
 import { checkNumber, type ImageName, imageKind, imageName } from '../image_store/image_name.js';
+import type { Preprocessing } from '../images/decode.js';
+import { announcedPreprocessing } from '../images/preprocessing.js';
 
 /** What the header of an upload says of its images. */
 export interface AnnouncedImages {
@@ -10,6 +12,8 @@ export interface AnnouncedImages {
   readonly totalBytes: number;
   /** Of each image file that is sent; empty where the pixels come as they are. */
   readonly encodedSizes: readonly number[];
+  /** null where image files must have the classifier's shape. */
+  readonly preprocessing: Preprocessing | null;
   /** For each image the name of a stored one, null where it is sent; null where all are sent. */
   readonly references: readonly (ImageName | null)[] | null;
 }
@@ -43,7 +47,7 @@ export function announcedImages(batch: ImageBatch | undefined): AnnouncedImages 
     description.format === 'encoded'
       ? encodedSizes.reduce((sum, size) => sum + size, 0)
       : sent * imageBytes(description, description.format);
-  return { description, totalBytes, encodedSizes, references };
+  return { description, totalBytes, encodedSizes, references, preprocessing: announcedPreprocessing(batch) };
 }
 
 /** Bytes of each image that is sent. */

@@ -1,10 +1,11 @@
 import type { ImageBatch as EngineBatch, StagingBuffer } from '../../native/binding.js';
 import { isEngineError } from '../../native/index.js';
 import type { ImagesDescription } from '../classifier/admission.js';
-import { Refusal, refuse } from '../errors/refusal.js';
+import { refuse } from '../errors/refusal.js';
 import type { ReferredImages } from '../image_store/image_store.js';
 import { type PixelForm, pixelsAsStored, placeReferredPixels } from '../image_store/referred_pixels.js';
-import { decodeImages, type EncodedImages, type ImageShape, stage } from '../images/decode.js';
+import { decodeImages, type ImageShape, type Preprocessing, stage } from '../images/decode.js';
+import { nameOfPreprocessing } from '../images/preprocessing.js';
 import type { Settings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
 import type { UploadDeclaration, UploadSink } from '../upload/receive.js';
@@ -74,7 +75,7 @@ function pixelUpload(server: ServerState, announced: AnnouncedImages, referred: 
 }
 
 function encodedUpload(server: ServerState, announced: AnnouncedImages, referred: ReferredImages | null, reserved: number): ImageUpload {
-  const { description, totalBytes, encodedSizes } = announced;
+  const { description, totalBytes, encodedSizes, preprocessing } = announced;
   const release = server.uploads.reserve(reserved);
   const files = stagingBuffer(server, Math.max(1, totalBytes), release);
   let buffer: StagingBuffer | null = null;
@@ -92,9 +93,11 @@ function encodedUpload(server: ServerState, announced: AnnouncedImages, referred
     const shape = shapeOf(settings);
     const pixels = stagingBuffer(server, count * imageBytes(shape, 'uint8'), release);
     buffer = pixels;
-    await decodeAt(sentPositions(announced), { files, sizes: encodedSizes }, shape, pixels, signal);
+    const sent = { files, sizes: encodedSizes, positions: sentPositions(announced) };
+    await decodeImages(sent, shape, pixels, preprocessing, signal);
     files.close();
-    if (referred !== null) await placeReferredPixels(server.images, referred, decodedForm(shape, pixels, signal), signal);
+    const form = decodedForm(shape, preprocessing, pixels, signal);
+    if (referred !== null) await placeReferredPixels(server.images, referred, form, signal);
     referred?.release();
     return { description: { format: 'uint8', count, ...shape }, pixels: { buffer: pixels, format: 'uint8', count } };
   };
@@ -102,48 +105,24 @@ function encodedUpload(server: ServerState, announced: AnnouncedImages, referred
 }
 
 /** Pixels of stored image files, in a batch of images of this shape. */
-function decodedForm(shape: ImageShape, target: StagingBuffer, signal: AbortSignal): PixelForm {
+function decodedForm(shape: ImageShape, preprocessing: Preprocessing | null, target: StagingBuffer, signal: AbortSignal): PixelForm {
   const size = imageBytes(shape, 'uint8');
   const name = `${shape.width}x${shape.height}x${shape.channels}`;
   return {
-    nameAt: () => name,
+    nameAt: (position) => name + nameOfPreprocessing(preprocessing, position),
     place: (position, pixels) => target.write(position * size, pixels),
     load: async (images, keep) => {
       const files = stage(images.map(({ data }) => data));
       try {
+        const sizes = images.map(({ data }) => data.byteLength);
         const positions = images.map(({ position }) => position);
-        await decodeAt(positions, { files, sizes: images.map(({ data }) => data.byteLength) }, shape, target, signal);
+        await decodeImages({ files, sizes, positions }, shape, target, preprocessing, signal);
       } finally {
         files.close();
       }
       for (const { position } of images) keep(position, target.read(position * size, size));
     },
   };
-}
-
-/** Decodes files to their positions in a batch; what is refused is named by these. @param positions null where they are 0, 1, ... */
-async function decodeAt(
-  positions: readonly number[] | null,
-  files: EncodedImages,
-  shape: ImageShape,
-  buffer: StagingBuffer,
-  signal: AbortSignal,
-): Promise<void> {
-  if (positions === null) return await decodeImages(files, shape, { buffer }, null, signal);
-  const size = imageBytes(shape, 'uint8');
-  const offsetOf = (index: number) => (positions[index] as number) * size;
-  try {
-    await decodeImages(files, shape, { buffer, offsetOf }, null, signal);
-  } catch (error) {
-    throw atPosition(error, positions);
-  }
-}
-
-/** The same refusal for the image's position in the batch. */
-function atPosition(error: unknown, positions: readonly number[]): unknown {
-  if (!(error instanceof Refusal) || error.metadata.image === undefined) return error;
-  const position = positions[Number(error.metadata.image)];
-  return new Refusal(error.reason, { ...error.metadata, image: String(position) }, { cause: error });
 }
 
 /** Bytes of some images of a batch, as they come, to the places of these images. @param positions of the images that come, in order */

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Client } from '@grpc/grpc-js';
 import type { TrainBatchRequest } from '../../generated/dlclassifier/v1/classifier.js';
-import { type ImageBatch, type Label, PixelFormat } from '../../generated/dlclassifier/v1/image.js';
+import { ImageBatch, type Label, PixelFormat } from '../../generated/dlclassifier/v1/image.js';
 import type { NamedValues, ParamValue } from '../../generated/dlclassifier/v1/param.js';
 import { CHUNK_BYTES } from '../../server/config.js';
 import { call, download } from './calls.js';
@@ -49,15 +49,13 @@ export function noiseBatch(options: ClassifierOptions = {}): Batch {
     pixels[index] = state >>> 24;
   }
   return {
-    images: {
+    images: ImageBatch.fromPartial({
       format: PixelFormat.PIXEL_FORMAT_UINT8,
       imageCount: batchSize,
       width: size,
       height: size,
       channels: 3,
-      encodedSizes: [],
-      references: [],
-    },
+    }),
     labels: Array.from({ length: batchSize }, (_, index) => ({ label: { $case: 'index', value: index % CLASSES.length } })),
     pixels,
   };

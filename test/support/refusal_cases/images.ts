@@ -1,10 +1,23 @@
 import { Augmentation } from '../../../generated/dlclassifier/v1/augmentation.js';
-import { PixelFormat } from '../../../generated/dlclassifier/v1/image.js';
+import { type ImageBatch, PixelFormat } from '../../../generated/dlclassifier/v1/image.js';
 import { call, upload } from '../calls.js';
 import { noiseBatch } from '../classifier.js';
 import { applyMessages, train } from '../wire.js';
 import { batchWith, blue, encodedBatch, floatBatch, png, trainWithHeader } from './bad_batches.js';
-import type { Case } from './case.js';
+import type { Case, Situation } from './case.js';
+
+const PLAIN = { normalizeContrast: false };
+
+const domain = (row1: number, column1: number, row2: number, column2: number) => ({ rectangle: { row1, column1, row2, column2 } });
+
+/** Three parts of an image, and a whole one. */
+const DOMAIN = [domain(0, 0, 7, 7), domain(1, 1, 15, 15), domain(15, 15, 15, 15), { rectangle: undefined }];
+
+/** Four image files, the second of which may be another, with more in their description. */
+async function trainFiles({ client, classifier }: Situation, images: Partial<ImageBatch>, second: Buffer | Promise<Buffer> = blue()) {
+  const batch = await encodedBatch(blue(), second, blue(), blue());
+  return train(client, classifier, { ...batch, images: { ...batch.images, ...images } });
+}
 
 /** A batch whose images are to be varied in a way that cannot be. */
 function augmentationCase(what: string, field: string, problem: RegExp, augmentation: Partial<Augmentation>): Case {
@@ -17,6 +30,42 @@ function augmentationCase(what: string, field: string, problem: RegExp, augmenta
 }
 
 export const imageCases: readonly Case[] = [
+  {
+    what: 'preprocessing of pixels',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images.preprocessing', problem: /PIXEL_FORMAT_ENCODED alone/ },
+    act: ({ client, classifier }) => train(client, classifier, batchWith({ preprocessing: { normalizeContrast: false } })),
+  },
+  {
+    what: 'domains without preprocessing',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images.domains', problem: /need images.preprocessing/ },
+    act: async (s) => trainFiles(s, { domains: DOMAIN.slice(0, 1) }),
+  },
+  {
+    what: 'not one domain an image',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images.domains', problem: '1 domains for 4 images' },
+    act: async (s) => trainFiles(s, { domains: DOMAIN.slice(0, 1), preprocessing: PLAIN }),
+  },
+  {
+    what: 'an empty domain',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images.domains[2]', problem: /rows 3..2 and columns 0..15 are no part/ },
+    act: async (s) => trainFiles(s, { domains: DOMAIN.with(2, domain(3, 0, 2, 15)), preprocessing: PLAIN }),
+  },
+  {
+    what: 'a domain beyond its image',
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'images.domains[1]', problem: /rows 0..16 and columns 0..15 are not within an image of 16 x 16/ },
+    act: async (s) => trainFiles(s, { domains: DOMAIN.with(1, domain(0, 0, 16, 15)), preprocessing: PLAIN }),
+  },
+  {
+    what: 'a file to be preprocessed that is none',
+    reason: 'IMAGE_UNDECODABLE',
+    metadata: { image: '1', problem: /./ },
+    act: async (s) => trainFiles(s, { preprocessing: PLAIN }, Buffer.from('no image')),
+  },
   augmentationCase('without a method', 'augmentation', /no method/, { seed: 1n }),
   augmentationCase('of more than all images', 'augmentation.percentage', /is 101; give 0..100/, { percentage: 101, mirror: 1 }),
   augmentationCase('of an unknown mode', 'augmentation.mode', /none of the contract/, { mode: 9 as never, mirror: 1 }),
