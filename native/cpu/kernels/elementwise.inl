@@ -20,8 +20,8 @@ template <class T>
 void relu_backward(int64_t size, const T* dy, const T* y, float upper, T* dx) {
   const float clipped = as_stored<T>(upper);
   for_each_value(size, [=](int64_t i) {
-    const float v = load(y[i]);
-    store(dx[i], (v > 0.0f) & (v < clipped) ? load(dy[i]) : 0.0f);
+    const float v = load(y[i]), gradient = load(dy[i]);
+    store(dx[i], (v > 0.0f) & (v < clipped) ? gradient : 0.0f);
   });
 }
 
