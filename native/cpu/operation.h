@@ -27,9 +27,10 @@ struct Arena {
 struct SubBatch {
   ImageBatch images;
   std::span<const int32_t> labels;
-  int64_t images_before = 0;  // of the same step
-  int64_t step_images = 0;    // of the whole step
-  bool accumulate = false;    // add to the gradients instead of overwriting them
+  std::span<const double> class_weights;  // one a class; empty: all 1
+  int64_t images_before = 0;              // of the same step
+  int64_t step_images = 0;                // of the whole step
+  bool accumulate = false;                // add to the gradients instead of overwriting them
   uint64_t seed = 0;
   uint64_t step = 0;
 
@@ -37,7 +38,7 @@ struct SubBatch {
   float* gradients = nullptr;        // trained tensors
   float* next_statistics = nullptr;  // same offsets as values; what the running statistics will be if the step is applied
 
-  double loss = 0;               // result: sum over the images
+  double loss = 0;               // result: sum over the images, weighted by class
   int64_t errors = 0;            // result: images whose best class is not the label
   float* confidences = nullptr;  // result when applying: (images, classes)
 };

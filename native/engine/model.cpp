@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "cpu/plan.h"
 #include "engine/error.h"
 #include "engine/initialization.h"
 #include "engine/parameters.h"
+#include "engine/update.h"
 
 namespace dl {
 namespace {
@@ -17,9 +20,8 @@ namespace {
 constexpr float kLowestPixel = -127.0f;
 constexpr float kHighestPixel = 128.0f;
 
-/// A step whose update is longer counts as diverged: weights so large give no finite loss any more, and must not overflow to
-/// infinity unseen.
-constexpr double kLargestUpdate = 1e30;
+/// So that with a learning rate of any use no step of Adam is beyond what engine/update.cpp allows.
+constexpr double kSmallestAdamEpsilon = 1e-15;
 
 /// Values of one layer's output for a whole batch. No machine holds more, and below it no sum of sizes overflows.
 constexpr int64_t kLargestActivation = int64_t{1} << 44;
@@ -39,6 +41,16 @@ void check(const TrainOptions& options) {
   require(options.momentum >= 0 && options.momentum < 1, "momentum", "lies in 0..1, 1 excluded", options.momentum);
   require(options.weight_prior >= 0 && std::isfinite(options.weight_prior), "weight_prior", "is at least 0 and finite",
           options.weight_prior);
+  require(options.weight_decay >= 0 && std::isfinite(options.weight_decay), "weight_decay", "is at least 0 and finite",
+          options.weight_decay);
+  require(options.adam_beta1 >= 0 && options.adam_beta1 < 1, "adam_beta1", "lies in 0..1, 1 excluded", options.adam_beta1);
+  require(options.adam_beta2 >= 0 && options.adam_beta2 < 1, "adam_beta2", "lies in 0..1, 1 excluded", options.adam_beta2);
+  require(options.adam_epsilon >= kSmallestAdamEpsilon && std::isfinite(options.adam_epsilon), "adam_epsilon",
+          "is at least 1e-15 and finite", options.adam_epsilon);
+  require(options.max_gradient_norm >= 0 && std::isfinite(options.max_gradient_norm), "max_gradient_norm",
+          "is at least 0 and finite", options.max_gradient_norm);
+  for (const double weight : options.class_weights)
+    require(weight >= 0 && std::isfinite(weight), "class_weights", "are at least 0 and finite", weight);
 }
 
 void check(const PlanOptions& options, const Graph& graph) {
@@ -78,12 +90,35 @@ ImageBatch slice(const ImageBatch& images, int64_t first, int64_t count, const I
 
 std::string text(double value) { return std::to_string(value); }
 
+bool is_solver_role(TensorRole role) {
+  return role != TensorRole::kWeight && role != TensorRole::kBias && role != TensorRole::kStatistic;
+}
+
+/// Whether a tensor to restore fits the graph's tensor of its name; `solver` is the one whose state may be restored.
+void check(const NamedTensor& tensor, const TensorInfo& info, Solver solver) {
+  std::vector<int64_t> shape = info.shape;
+  if (is_solver_role(tensor.role)) {
+    const auto parts = parts_of(solver);
+    const auto part = std::find_if(parts.begin(), parts.end(), [&](const SolverPart& p) { return p.role == tensor.role; });
+    if (part == parts.end()) refuse(tensor.name, "the solver keeps no such state");
+    if (info.role == TensorRole::kStatistic) refuse(tensor.name, "the graph's tensor is not trained and has no such state");
+    if (part->scalar) shape.clear();
+  } else if (info.role != tensor.role) {
+    refuse(tensor.name, "the graph's tensor has another role");
+  }
+  const auto size = static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>()));
+  if (shape != tensor.shape || tensor.values.size() != size) refuse(tensor.name, "the graph's tensor has another shape");
+  for (const float value : tensor.values)
+    if (!SolverState::allows(tensor.role, value))
+      refuse(tensor.name, "no step of the solver leaves " + text(static_cast<double>(value)));
+}
+
 }  // namespace
 
 /// A graph with its values and the plans compiled for it.
 struct Model::State {
-  State(const std::vector<Layer>& layers, ImageShape input, uint64_t model_seed)
-      : graph(layers, input), layout(graph), parameters(layout), seed(model_seed) {
+  State(const std::vector<Layer>& layers, ImageShape input, uint64_t model_seed, Solver solver_kind)
+      : graph(layers, input), layout(graph), parameters(layout), solver(layout, graph, solver_kind), seed(model_seed) {
     for (size_t t = 0; t < graph.tensors().size(); ++t) {
       initialize(graph.tensors()[t], seed, tensor_values(static_cast<int>(t)));
     }
@@ -93,9 +128,9 @@ struct Model::State {
     return {parameters.values().data() + layout.offset(tensor),
             static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
   }
-  std::span<float> tensor_momentum(int tensor) {
-    return {parameters.momentum().data() + layout.offset(tensor),
-            static_cast<size_t>(graph.tensors()[static_cast<size_t>(tensor)].size())};
+  /// The values of a tensor of the graph, or of a part of the solver's state that belongs to it.
+  std::span<float> tensor_values(int tensor, TensorRole role) {
+    return is_solver_role(role) ? solver.values(role, tensor) : tensor_values(tensor);
   }
 
   /// The plan of these options, with memory. Replaces the one of other options.
@@ -134,10 +169,10 @@ struct Model::State {
                 {{"image", std::to_string(fault.image)}, {"value", text(static_cast<double>(fault.value))}});
   }
 
-  void apply_update(const cpu::Plan& plan, const TrainOptions& options) {
-    cpu::kernels().update(plan.segments(), plan.gradients(), parameters.values().data(), parameters.momentum().data(),
-                          static_cast<float>(options.learning_rate), static_cast<float>(options.momentum),
-                          static_cast<float>(options.weight_prior));
+  int64_t parameter_bytes() const { return parameters.bytes() + solver.bytes(); }
+
+  void apply(Update& update, const cpu::Plan& plan) {
+    update.apply(parameters.values());
     const auto first_statistic = static_cast<size_t>(layout.trained_size());
     std::copy(plan.next_statistics() + first_statistic, plan.next_statistics() + parameters.values().size(),
               parameters.values().begin() + static_cast<std::ptrdiff_t>(first_statistic));
@@ -146,39 +181,47 @@ struct Model::State {
   Graph graph;
   ParameterLayout layout;
   ParameterStore parameters;
+  SolverState solver;
   uint64_t seed;
   std::unique_ptr<cpu::Plan> training_plan;
   std::unique_ptr<cpu::Plan> inference_plan;
 };
 
 Model::Model(const std::vector<Layer>& layers, ImageShape input, uint64_t seed)
-    : state_(std::make_unique<State>(layers, input, seed)) {}
+    : state_(std::make_unique<State>(layers, input, seed, Solver::kSgd)) {}
 
 Model::~Model() = default;
 
 const Graph& Model::graph() const { return state_->graph; }
 
 int64_t Model::memory_bytes() const {
-  int64_t bytes = state_->parameters.bytes();
+  int64_t bytes = state_->parameter_bytes();
   for (const auto* plan : {&state_->training_plan, &state_->inference_plan}) {
     if (*plan && (*plan)->allocated()) bytes += (*plan)->bytes();
   }
   return bytes;
 }
 
-MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options) {
+MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver) {
   check(options, graph);
   const ParameterLayout layout(graph);
   const cpu::Plan training(graph, layout, options, true);
   const cpu::Plan inference(graph, layout, options, false);
-  return {ParameterStore::bytes_of(layout), training.bytes(), inference.bytes()};
+  return {ParameterStore::bytes_of(layout) + SolverState::bytes_of(layout, graph, solver), training.bytes(), inference.bytes()};
 }
 
-MemoryPlan Model::plan_memory(const PlanOptions& options) const { return dl::plan_memory(state_->graph, options); }
+MemoryPlan Model::plan_memory(const PlanOptions& options) const {
+  return dl::plan_memory(state_->graph, options, state_->solver.solver());
+}
 
 void Model::prepare(const PlanOptions& options) {
   state_->plan(state_->training_plan, options, true);
   state_->plan(state_->inference_plan, options, false);
+}
+
+void Model::set_solver(Solver solver) {
+  if (solver == state_->solver.solver()) return;
+  state_->solver = SolverState(state_->layout, state_->graph, solver);
 }
 
 StepResult Model::train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) {
@@ -193,6 +236,10 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
   if (static_cast<int64_t>(labels.size()) != images.count) refuse("labels", "one an image is wanted");
   for (const int32_t label : labels) {
     if (label < 0 || label >= state.graph.classes()) refuse("labels", std::to_string(label) + " is no class");
+  }
+  if (!options.class_weights.empty() && static_cast<int64_t>(options.class_weights.size()) != state.graph.classes()) {
+    refuse("class_weights", "one a class, " + std::to_string(state.graph.classes()) + ", or none are wanted, got " +
+                                std::to_string(options.class_weights.size()));
   }
   state.check(images);
 
@@ -210,6 +257,7 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
     cpu::SubBatch batch;
     batch.images = slice(images, first, sub_batch_size, state.graph.input());
     batch.labels = labels.subspan(static_cast<size_t>(first), static_cast<size_t>(sub_batch_size));
+    batch.class_weights = options.class_weights;
     batch.images_before = first;
     batch.step_images = images.count;
     batch.accumulate = first > 0;
@@ -234,14 +282,14 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
   result.loss = result.loss_multinomial_logistic + result.loss_regularization;
   result.gradient_norm = std::sqrt(norms.squared_gradient_norm);
   result.top1_error = static_cast<double>(errors) / static_cast<double>(images.count);
-  const bool bounded = options.learning_rate * result.gradient_norm < kLargestUpdate;  // false for NaN
-  if (!std::isfinite(result.loss) || !bounded) {
+  Update update(plan, options, norms, state.solver);
+  if (!std::isfinite(result.loss) || !update.bounded()) {
     throw Error(
         Reason::kStepDiverged,
         "loss " + text(result.loss) + " with a gradient norm of " + text(result.gradient_norm) + ": the step was not applied",
         {{"loss", text(result.loss)}, {"gradient_norm", text(result.gradient_norm)}});
   }
-  state.apply_update(plan, options);
+  state.apply(update, plan);
   result.update_seconds = stopwatch.lap();
   return result;
 }
@@ -283,7 +331,10 @@ std::vector<NamedTensor> Model::snapshot() const {
   }
   for (size_t t = 0; t < infos.size(); ++t) {
     if (infos[t].role == TensorRole::kStatistic) continue;
-    tensors.push_back({infos[t].name, TensorRole::kMomentum, infos[t].shape, copy(state_->tensor_momentum(static_cast<int>(t)))});
+    for (const auto& [role, scalar] : parts_of(state_->solver.solver())) {
+      const std::span<float> values = state_->solver.values(role, static_cast<int>(t));
+      tensors.push_back({infos[t].name, role, scalar ? std::vector<int64_t>{} : infos[t].shape, copy(values)});
+    }
   }
   return tensors;
 }
@@ -298,20 +349,15 @@ void Model::restore(const std::vector<NamedTensor>& tensors) {
     const auto found = index_of.find(tensor.name);
     if (found == index_of.end()) refuse(tensor.name, "the graph has no tensor of this name");
     const TensorInfo& info = infos[static_cast<size_t>(found->second)];
-    const bool momentum = tensor.role == TensorRole::kMomentum;
-    if (momentum ? info.role == TensorRole::kStatistic : info.role != tensor.role)
-      refuse(tensor.name, "the graph's tensor has another role");
-    if (info.shape != tensor.shape || static_cast<int64_t>(tensor.values.size()) != info.size()) {
-      refuse(tensor.name, "the graph's tensor has another shape");
-    }
-    targets.push_back(momentum ? state_->tensor_momentum(found->second) : state_->tensor_values(found->second));
+    check(tensor, info, state_->solver.solver());
+    targets.push_back(state_->tensor_values(found->second, tensor.role));
   }
   for (size_t i = 0; i < tensors.size(); ++i) std::copy(tensors[i].values.begin(), tensors[i].values.end(), targets[i].begin());
 }
 
 std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageShape input,
                                         const std::vector<std::string>& reinitialize, uint64_t seed) {
-  auto next = std::make_unique<State>(layers, input, seed);
+  auto next = std::make_unique<State>(layers, input, seed, state_->solver.solver());
   next->seed = state_->seed;
   State& previous = *state_;
   for (const std::string& name : reinitialize) {
@@ -350,9 +396,10 @@ std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageS
       const auto new_values = next->tensor_values(t);
       if (old_values.size() == new_values.size()) {
         std::copy(old_values.begin(), old_values.end(), new_values.begin());
-        if (same && info.role != TensorRole::kStatistic) {
-          const auto old_momentum = previous.tensor_momentum(from);
-          std::copy(old_momentum.begin(), old_momentum.end(), next->tensor_momentum(t).begin());
+        if (!same || info.role == TensorRole::kStatistic) continue;
+        for (const SolverPart& part : parts_of(previous.solver.solver())) {
+          const auto old_part = previous.solver.values(part.role, from);
+          std::copy(old_part.begin(), old_part.end(), next->solver.values(part.role, t).begin());
         }
         continue;
       }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "engine/solver_state.h"
 
 namespace dl {
 
@@ -40,13 +41,20 @@ struct TrainOptions {
   double momentum = 0.9;
   double weight_prior = 0;
   uint64_t step = 0;  // steps applied before this one
+
+  double weight_decay = 0;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double max_gradient_norm = 0;            // 0: no clipping
+  std::vector<double> class_weights = {};  // one a class; empty: all 1
 };
 
 struct StepResult {
   double loss = 0;
   double loss_multinomial_logistic = 0;
   double loss_regularization = 0;
-  double gradient_norm = 0;
+  double gradient_norm = 0;  // of dL/dw over the tensors that are not frozen, before clipping
   double top1_error = 0;
   double forward_seconds = 0;
   double backward_seconds = 0;
@@ -59,10 +67,10 @@ struct MemoryPlan {
   int64_t inference_bytes = 0;
 };
 
-/// What a model of this graph holds with these options; nothing is allocated. Throws as Model::plan_memory does.
-MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options);
+/// What a model of this graph holds with these options and this solver; nothing is allocated. Throws as Model::plan_memory does.
+MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver);
 
-/// A tensor's values on the host. The momentum of `x` has the name `x` and the role kMomentum.
+/// A tensor's values on the host. A part of the solver's state that belongs to `x` has the name `x` and a role of its own.
 struct NamedTensor {
   std::string name;
   TensorRole role = TensorRole::kWeight;
@@ -87,11 +95,19 @@ class Model {
   MemoryPlan plan_memory(const PlanOptions& options) const;
   /// Allocates the training plan and the inference plan of these options now.
   void prepare(const PlanOptions& options);
+  /// Another rule of training; its state begins at 0. Does nothing where the solver is this one already. Throws kOutOfMemory.
+  void set_solver(Solver solver);
   /// One optimisation step; labels are class indices, one an image.
+  ///   L = -1/N * sum_n c_n * log f(x_n) + weight_prior / 2 * sum w^2,   c_n the class weight of image n's label
+  ///   g = dL/dw * min(1, max_gradient_norm / (|dL/dw| + 1e-6)),   |.| over all tensors that are not frozen
+  ///   SGD:   v <- momentum * v - learning_rate * g,   w <- w + v - learning_rate * weight_decay * w
+  ///   Adam:  m <- beta1 * m + (1 - beta1) * g,   v <- beta2 * v + (1 - beta2) * g^2,   t <- t + 1
+  ///          w <- w - learning_rate * (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weight_decay * w)
+  /// Prior and decay concern weights alone, neither biases nor batch norms' scales and shifts. Adam's t counts by tensor.
   StepResult train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options);
   /// Confidences (count, classes).
   std::vector<float> apply(const ImageBatch& images, const PlanOptions& options);
-  /// All tensors, momentum included.
+  /// All tensors and the solver's state.
   std::vector<NamedTensor> snapshot() const;
   /// Overwrites the tensors named; all are checked first (kInvalidArgument).
   void restore(const std::vector<NamedTensor>& tensors);

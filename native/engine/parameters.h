@@ -29,7 +29,7 @@ class ParameterLayout {
   int64_t size_ = 0;
 };
 
-/// The values of a classifier between two steps.
+/// The tensors of a classifier between two steps.
 class ParameterStore {
  public:
   /// All zero. Throws kOutOfMemory.
@@ -39,14 +39,11 @@ class ParameterStore {
 
   /// All tensors.
   std::span<float> values() const { return values_; }
-  /// v of the training rule, for the trained tensors.
-  std::span<float> momentum() const { return momentum_; }
-  int64_t bytes() const { return static_cast<int64_t>((values_.size() + momentum_.size()) * sizeof(float)); }
+  int64_t bytes() const { return static_cast<int64_t>(values_.size() * sizeof(float)); }
 
  private:
-  HostMemory memory_;  // values, then momentum
+  HostMemory memory_;
   std::span<float> values_;
-  std::span<float> momentum_;
 };
 
 }  // namespace dl

@@ -102,6 +102,15 @@ TEST_CASE_FIXTURE(Fixture, "options out of their ranges") {
   CHECK(refused_with([&](TrainOptions& o) { o.momentum = nan; }));
   CHECK(refused_with([](TrainOptions& o) { o.momentum = 1; }));
   CHECK(refused_with([](TrainOptions& o) { o.weight_prior = -1; }));
+  CHECK(refused_with([](TrainOptions& o) { o.weight_decay = -1; }));
+  CHECK(refused_with([&](TrainOptions& o) { o.weight_decay = nan; }));
+  CHECK(refused_with([](TrainOptions& o) { o.adam_beta1 = 1; }));
+  CHECK(refused_with([](TrainOptions& o) { o.adam_beta2 = -0.1; }));
+  CHECK(refused_with([](TrainOptions& o) { o.adam_epsilon = 0; }));
+  CHECK(refused_with([&](TrainOptions& o) { o.adam_epsilon = nan; }));
+  CHECK(refused_with([](TrainOptions& o) { o.max_gradient_norm = -1; }));
+  CHECK(refused_with([&](TrainOptions& o) { o.class_weights = {1, nan, 1}; }));
+  CHECK(refused_with([](TrainOptions& o) { o.plan.frozen_layers = {"nobody"}; }));
   CHECK_NOTHROW(model.train(good.view(), good.labels, options));
 }
 

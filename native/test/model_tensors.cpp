@@ -28,12 +28,23 @@ void randomize(Model& model, Random& random) {
 
 reference::TrainingState reference_state(const Model& model) {
   const std::vector<NamedTensor> snapshot = model.snapshot();
+  const bool adam = std::any_of(snapshot.begin(), snapshot.end(),
+                                [](const NamedTensor& tensor) { return tensor.role == TensorRole::kFirstMoment; });
   reference::TrainingState state;
   for (const TensorInfo& info : model.graph().tensors()) {
     state.values.push_back(doubles(find(snapshot, info.name, info.role).values));
     const bool trained = info.role != TensorRole::kStatistic;
-    state.momentum.push_back(trained ? doubles(find(snapshot, info.name, TensorRole::kMomentum).values)
-                                     : reference::Values(info.size(), 0.0));
+    const auto part = [&](TensorRole role, reference::Parameters& parameters) {
+      parameters.push_back(trained ? doubles(find(snapshot, info.name, role).values) : reference::Values(info.size(), 0.0));
+    };
+    if (!adam) {
+      part(TensorRole::kMomentum, state.momentum);
+      continue;
+    }
+    part(TensorRole::kFirstMoment, state.first_moment);
+    part(TensorRole::kSecondMoment, state.second_moment);
+    state.updates.push_back(trained ? static_cast<double>(find(snapshot, info.name, TensorRole::kUpdateCount).values.at(0))
+                                    : 0.0);
   }
   return state;
 }

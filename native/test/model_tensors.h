@@ -13,7 +13,7 @@ namespace dl::test {
 /// errors. Weights have variance 2 / fan-in.
 void randomize(Model& model, Random& random);
 
-/// The model's tensors in the order of its graph, in float64.
+/// The model's tensors and its solver's state in the order of its graph, in float64.
 reference::TrainingState reference_state(const Model& model);
 
 /// The tensor of a snapshot by name and role.

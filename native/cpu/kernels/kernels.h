@@ -76,12 +76,13 @@ template <class T>
 struct SoftmaxLoss {
   int64_t images;
   int64_t classes;
-  const float* logits;    // (images, classes)
-  const int32_t* labels;  // (images)
-  double gradient_scale;  // 1 / images of the whole step
-  T* gradient;            // (images, classes): (softmax - one-hot) * gradient_scale
-  double loss = 0;        // result: sum over the images of -log softmax[label]
-  int64_t errors = 0;     // result: images whose best class is not the label
+  const float* logits;          // (images, classes)
+  const int32_t* labels;        // (images)
+  const double* class_weights;  // (classes), or null: all 1
+  double gradient_scale;        // 1 / images of the whole step
+  T* gradient;                  // (images, classes): class weight of the label * (softmax - one-hot) * gradient_scale
+  double loss = 0;              // result: sum over the images of -class weight of the label * log softmax[label]
+  int64_t errors = 0;           // result: images whose best class is not the label
 };
 
 /// A piece of the parameters that is treated alike.
@@ -96,6 +97,36 @@ struct ParameterSegment {
 struct UpdateNorms {
   double squared_gradient_norm = 0;  // of dL/dw, weight prior included
   double squared_weight_norm = 0;    // of the regularised weights
+};
+
+/// SGD with momentum; keep is 1 for values that are not regularised, and so is the prior 0:
+///   v = momentum * v - learning_rate * (g + weight_prior * w);   w = keep * w + v
+struct SgdUpdate {
+  const float* gradients;
+  float* values;
+  float* velocities;
+  float learning_rate;  // times what clipping leaves of the gradient
+  float momentum;
+  float weight_prior;
+  float keep;  // 1 - learning rate * weight decay
+};
+
+/// Adam, with t updates of a tensor, this one included:
+///   g = gradient_scale * (g + weight_prior * w);   m = m + (1 - beta1) * (g - m);   v = v + (1 - beta2) * (g * g - v)
+///   w = keep * w - step[t] * m / (sqrt(v) * root[t] + epsilon)
+struct AdamUpdate {
+  const float* gradients;
+  float* values;
+  float* first_moments;
+  float* second_moments;
+  std::span<const float> step;  // by tensor: learning rate / (1 - beta1^t)
+  std::span<const float> root;  // by tensor: 1 / sqrt(1 - beta2^t)
+  float gradient_scale;         // what clipping leaves of the gradient
+  float one_minus_beta1;
+  float one_minus_beta2;
+  float epsilon;
+  float weight_prior;
+  float keep;  // 1 - learning rate * weight decay
 };
 
 /// The first value of a float image that is not in its range.
@@ -154,9 +185,8 @@ struct KernelTable {
   /// `partial`: 2 * segments.
   UpdateNorms (*update_norms)(std::span<const ParameterSegment> segments, const float* gradients, const float* values,
                               float weight_prior, double* partial);
-  /// v = momentum * v - learning_rate * (g + weight_prior * w); w += v.
-  void (*update)(std::span<const ParameterSegment> segments, const float* gradients, float* values, float* velocities,
-                 float learning_rate, float momentum, float weight_prior);
+  void (*sgd_update)(std::span<const ParameterSegment> segments, const SgdUpdate& job);
+  void (*adam_update)(std::span<const ParameterSegment> segments, const AdamUpdate& job);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
   /// Null where vectors are too short to make it pay.

@@ -32,11 +32,13 @@ void softmax_loss(SoftmaxLoss<T>& job) {
     const float* row = job.logits + n * job.classes;
     const int32_t label = job.labels[n];
     const LogSum sum = log_sum_exp(row, job.classes);
-    loss += sum.log_sum - static_cast<double>(row[label]);
+    const double class_weight = job.class_weights ? job.class_weights[label] : 1.0;
+    loss += class_weight * (sum.log_sum - static_cast<double>(row[label]));
     errors += static_cast<double>(row[label]) < sum.largest ? 1 : 0;
     for (int64_t k = 0; k < job.classes; ++k) {
       const double confidence = std::exp(static_cast<double>(row[k]) - sum.log_sum);
-      store(job.gradient[n * job.classes + k], static_cast<float>((confidence - (k == label ? 1.0 : 0.0)) * job.gradient_scale));
+      const double difference = confidence - (k == label ? 1.0 : 0.0);
+      store(job.gradient[n * job.classes + k], static_cast<float>(class_weight * difference * job.gradient_scale));
     }
   }
   job.loss = loss;

@@ -1,4 +1,4 @@
-// The optimiser's step over all parameters. Included by variant.cpp inside the variant's own namespace.
+// The solvers' steps over all parameters, each in one pass. Included by variant.cpp inside the variant's own namespace.
 
 inline UpdateNorms update_norms(std::span<const ParameterSegment> segments, const float* gradients, const float* values,
                                 float weight_prior, double* partial) {
@@ -34,21 +34,48 @@ inline UpdateNorms update_norms(std::span<const ParameterSegment> segments, cons
   return norms;
 }
 
-inline void update(std::span<const ParameterSegment> segments, const float* gradients, float* values, float* velocities,
-                   float learning_rate, float momentum, float weight_prior) {
+inline void sgd_update(std::span<const ParameterSegment> segments, const SgdUpdate& job) {
   const auto count = static_cast<int64_t>(segments.size());
 #pragma omp parallel for schedule(static)
   for (int64_t i = 0; i < count; ++i) {
     const ParameterSegment& segment = segments[static_cast<size_t>(i)];
     if (segment.frozen) continue;
-    const float prior = segment.regularized ? weight_prior : 0.0f;
-    const float* g = gradients + segment.offset;
-    float* w = values + segment.offset;
-    float* v = velocities + segment.offset;
+    const float prior = segment.regularized ? job.weight_prior : 0.0f;
+    const float keep = segment.regularized ? job.keep : 1.0f;
+    const float learning_rate = job.learning_rate, momentum = job.momentum;
+    const float* g = job.gradients + segment.offset;
+    float* w = job.values + segment.offset;
+    float* v = job.velocities + segment.offset;
 #pragma omp simd
     for (int64_t k = 0; k < segment.length; ++k) {
       v[k] = momentum * v[k] - learning_rate * (g[k] + prior * w[k]);
-      w[k] += v[k];
+      w[k] = keep * w[k] + v[k];
+    }
+  }
+}
+
+inline void adam_update(std::span<const ParameterSegment> segments, const AdamUpdate& job) {
+  const auto count = static_cast<int64_t>(segments.size());
+#pragma omp parallel for schedule(static)
+  for (int64_t i = 0; i < count; ++i) {
+    const ParameterSegment& segment = segments[static_cast<size_t>(i)];
+    if (segment.frozen) continue;
+    const float prior = segment.regularized ? job.weight_prior : 0.0f;
+    const float keep = segment.regularized ? job.keep : 1.0f;
+    const float step = job.step[static_cast<size_t>(segment.tensor)], root = job.root[static_cast<size_t>(segment.tensor)];
+    const float scale = job.gradient_scale, epsilon = job.epsilon;
+    const float toward_g = job.one_minus_beta1, toward_square = job.one_minus_beta2;
+    const float* gradients = job.gradients + segment.offset;
+    float* w = job.values + segment.offset;
+    float* m = job.first_moments + segment.offset;
+    float* v = job.second_moments + segment.offset;
+#pragma omp simd
+    for (int64_t k = 0; k < segment.length; ++k) {
+      const float g = scale * (gradients[k] + prior * w[k]);
+      // Written as a way towards the new value, so that a rounded beta does not shift the mean; v stays at 0 or above.
+      m[k] += toward_g * (g - m[k]);
+      v[k] += toward_square * (g * g - v[k]);
+      w[k] = keep * w[k] - step * m[k] / (std::sqrt(v[k]) * root + epsilon);
     }
   }
 }

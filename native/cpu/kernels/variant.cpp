@@ -70,7 +70,8 @@ const KernelTable kTable = {
     .find_pixel_fault = find_pixel_fault,
     .softmax = softmax,
     .update_norms = update_norms,
-    .update = update,
+    .sgd_update = sgd_update,
+    .adam_update = adam_update,
     .accumulate = accumulate,
 #if defined(__AVX2__)
     .winograd = &kWinograd,

@@ -38,6 +38,7 @@ class SoftmaxOperation final : public Operation {
                        .classes = classes_,
                        .logits = logits(),
                        .labels = batch.labels.data(),
+                       .class_weights = batch.class_weights.empty() ? nullptr : batch.class_weights.data(),
                        .gradient_scale = 1.0 / static_cast<double>(batch.step_images),
                        .gradient = arena_.at<T>(gradient_)};
     kernels().typed<T>().softmax_loss(job);
