@@ -59,7 +59,7 @@ export interface EngineInfo {
 export interface Engine {
   readonly info: EngineInfo;
   /** What a model of this graph would need with these options, without making one. Rejects with INVALID_GRAPH, too. */
-  planMemory(graph: NetworkGraph, input: InputSize, options: PlanOptions): Promise<MemoryPlan>;
+  planMemory(graph: NetworkGraph, input: InputSize, options: PlanOptions, solver: Solver): Promise<MemoryPlan>;
   /** Finishes the running job, rejects the queued ones with CLOSED, ends the thread. Repeated calls are allowed. */
   close(): Promise<void>;
 }
@@ -104,7 +104,15 @@ export interface PlanOptions {
   readonly precision: Precision;
   /** Bit-equal on the same machine with the same number of threads. */
   readonly deterministic: boolean;
+  /**
+   * Names of layers whose tensors training leaves as they are: no gradient is computed for them, nor for anything below the lowest of the
+   * others, and their batch norms take the stored statistics. Applying does not look at it.
+   */
+  readonly frozenLayers: readonly string[];
 }
+
+/** The rule of training; native/engine/model.h has the formulas. */
+export type Solver = 'sgd' | 'adam';
 
 export interface TrainOptions extends PlanOptions {
   /** The batch holds batchSize * batchSizeMultiplier images. */
@@ -112,6 +120,18 @@ export interface TrainOptions extends PlanOptions {
   readonly learningRate: number;
   readonly momentum: number;
   readonly weightPrior: number;
+  /** Decoupled: a step takes learningRate * weightDecay of each weight, beside the gradient. */
+  readonly weightDecay: number;
+  /** In [0, 1). */
+  readonly adamBeta1: number;
+  /** In [0, 1). */
+  readonly adamBeta2: number;
+  /** At least 1e-15. */
+  readonly adamEpsilon: number;
+  /** Longer gradients are shortened to this; 0: none is. */
+  readonly maxGradientNorm: number;
+  /** What an image of each class counts in L_mn; empty: 1 each. */
+  readonly classWeights: readonly number[];
   /** Steps applied before this one; with the model's seed it decides the dropout masks. */
   readonly step: number;
 }
@@ -121,7 +141,7 @@ export interface StepResult {
   readonly loss: number;
   readonly lossMultinomialLogistic: number;
   readonly lossRegularization: number;
-  /** Euclidean norm of dL/dw over all trained values. */
+  /** Euclidean norm of dL/dw over all values that are not frozen, before it was clipped. */
   readonly gradientNorm: number;
   /** 0..1, of this batch before the update. */
   readonly top1Error: number;
@@ -132,18 +152,27 @@ export interface StepResult {
   readonly updateSeconds: number;
 }
 
-/** weight: regularised by the weight prior. bias: a bias or a batch norm's scale or shift. statistic: not trained. momentum: the optimiser's. */
-export type TensorRole = 'weight' | 'bias' | 'statistic' | 'momentum';
+/** weight: regularised by the weight prior. bias: a bias or a batch norm's scale or shift. statistic: not trained. */
+export type GraphTensorRole = 'weight' | 'bias' | 'statistic';
+
+/**
+ * What a solver keeps of each trained tensor: sgd its momentum; adam its first and its second moment and, in one value, the number of
+ * updates that they have seen.
+ */
+export type SolverTensorRole = 'momentum' | 'first_moment' | 'second_moment' | 'update_count';
+
+export type TensorRole = GraphTensorRole | SolverTensorRole;
 
 export interface TensorInfo {
-  /** As torchvision has it, for instance `layer1.0.bn1.running_mean`; the momentum of `x` is `x`, too, with the role `momentum`. */
+  /** As torchvision has it, for instance `layer1.0.bn1.running_mean`. */
   readonly name: string;
   /** Name of the layer. */
   readonly layer: string;
-  readonly role: TensorRole;
+  readonly role: GraphTensorRole;
   readonly shape: readonly number[];
 }
 
+/** A tensor of the graph, or a part of the solver's state under the name of the tensor that it belongs to. */
 export interface Tensor {
   readonly name: string;
   readonly role: TensorRole;
@@ -162,7 +191,7 @@ export interface LayerInfo {
 }
 
 export interface MemoryPlan {
-  /** Weights, statistics and momentum. */
+  /** Weights, statistics and the solver's state. */
   readonly parameterBytes: number;
   /** All else that a training step needs: arena, gradients, copies of weights, scratch. */
   readonly trainingBytes: number;
@@ -172,7 +201,7 @@ export interface MemoryPlan {
 
 /** One network with its weights, its optimiser's state and its plans. */
 export interface Model {
-  /** All tensors but momentum, in the order of the graph. */
+  /** All tensors of the graph, in its order. */
   readonly tensors: readonly TensorInfo[];
   readonly layers: readonly LayerInfo[];
   /** Number of values that training changes. */
@@ -183,18 +212,20 @@ export interface Model {
   planMemory(options: PlanOptions): Promise<MemoryPlan>;
   /** Allocates the training plan and the inference plan of these options now (runtime_init). */
   prepare(options: PlanOptions): Promise<void>;
+  /** Trains by another rule from now on; its state begins at 0. A model begins with sgd; naming the present solver changes nothing. */
+  setSolver(solver: Solver): Promise<void>;
   /** One step; `labels` are class indices, one an image. */
   train(batch: ImageBatch, labels: Int32Array, options: TrainOptions): Promise<StepResult>;
   /** Confidences (count, classes), batchSize images at a time. */
   apply(batch: ImageBatch, options: PlanOptions): Promise<Float32Array>;
-  /** A copy of all tensors, momentum included, as they are between two steps. */
+  /** A copy of all tensors and of the solver's state, as they are between two steps. */
   snapshot(): Promise<readonly Tensor[]>;
   /** Overwrites the tensors named (role and name together); all names and shapes are checked first (INVALID_ARGUMENT). Others keep their values. */
   restore(tensors: readonly Tensor[]): Promise<void>;
   /**
-   * Changes the graph and the input size. A layer whose tensors all keep their shapes keeps its values and its momentum; a convolution
-   * whose input channels go from 3 to 1 keeps its values, summed over the channels, with momentum zero; any other layer, and those named
-   * in `reinitialize`, is initialised anew from `seed`, momentum zero. Resolves with the names of the layers initialised anew.
+   * Changes the graph and the input size. A layer whose tensors all keep their shapes keeps its values and the solver's state; a
+   * convolution whose input channels go from 3 to 1 keeps its values, summed over the channels, with a state of zero; any other layer, and
+   * those named in `reinitialize`, is initialised anew from `seed`, with a state of zero. Resolves with the names of the layers initialised anew.
    */
   reshape(graph: NetworkGraph, input: InputSize, reinitialize: readonly string[], seed: bigint): Promise<readonly string[]>;
   /** Frees all memory after the running job; this model's waiting jobs are rejected with CLOSED. Repeated calls are allowed. */

@@ -20,6 +20,7 @@ const MEMBERS = {
     'memoryBytes',
     'planMemory',
     'prepare',
+    'setSolver',
     'train',
     'apply',
     'snapshot',

@@ -204,10 +204,13 @@ const MODEL = [
 const tensor = (name: string, shape: readonly number[]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
 const WEIGHT = tensor('conv.weight', [2, 1, 1, 1]);
 const MOMENTUM = tensor('momentum/conv.weight', [2, 1, 1, 1]);
+const FIRST = tensor('adam_first_moment/conv.weight', [2, 1, 1, 1]);
+const SECOND = tensor('adam_second_moment/conv.weight', [2, 1, 1, 1]);
+const UPDATES = tensor('adam_updates/conv.weight', []);
 const MEAN = tensor('bn.running_mean', [2]);
 
 test('stored tensors are matched by name, momentum by its prefix', (t) => {
-  const matched = matchTensors(MODEL, [MEAN, MOMENTUM, WEIGHT], 'complete');
+  const matched = matchTensors(MODEL, [MEAN, MOMENTUM, WEIGHT], 'sgd');
   if (typeof matched === 'string') return t.fail(matched);
   t.deepEqual(
     matched.map(({ name, role }) => [name, role]),
@@ -221,10 +224,17 @@ test('stored tensors are matched by name, momentum by its prefix', (t) => {
 });
 
 for (const [what, stored, completeness, problem] of [
-  ['one is missing', [WEIGHT, MOMENTUM], 'complete', 'the tensor "bn.running_mean" is missing'],
-  ['momentum is missing', [WEIGHT, MEAN], 'complete', 'the tensor "momentum/conv.weight" is missing'],
+  ['one is missing', [WEIGHT, MOMENTUM], 'sgd', 'the tensor "bn.running_mean" is missing'],
+  ['momentum is missing', [WEIGHT, MEAN], 'sgd', 'the tensor "momentum/conv.weight" is missing'],
   ['momentum comes with foreign weights', [WEIGHT, MEAN, MOMENTUM], 'weights', 'the network has no tensor "momentum/conv.weight"'],
-  ['there is one more', [WEIGHT, MEAN, MOMENTUM, tensor('x', [1])], 'complete', 'the network has no tensor "x"'],
+  ['a moment is missing', [WEIGHT, MEAN, FIRST, UPDATES], 'adam', 'the tensor "adam_second_moment/conv.weight" is missing'],
+  [
+    'momentum comes where the solver keeps moments',
+    [WEIGHT, MEAN, MOMENTUM, FIRST, SECOND, UPDATES],
+    'adam',
+    'the network has no tensor "momentum/conv.weight"',
+  ],
+  ['there is one more', [WEIGHT, MEAN, MOMENTUM, tensor('x', [1])], 'sgd', 'the network has no tensor "x"'],
   [
     'a shape differs',
     [tensor('conv.weight', [1, 2, 1, 1]), MEAN],

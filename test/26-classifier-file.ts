@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { Reason } from '../server/errors/catalogue.js';
 import { Refusal } from '../server/errors/refusal.js';
 import { networks } from '../server/networks/index.js';
+import { freezeOf } from '../server/parameters/freeze.js';
 import { parameters } from '../server/parameters/registry.js';
 import { defaultSettings, type Settings } from '../server/parameters/settings.js';
 import { deserializeClassifier, serializeClassifier } from '../server/store/classifier_file.js';
@@ -55,20 +56,37 @@ const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
 const integer = fc.integer({ min: 1, max: 2 ** 31 - 1 });
 const size = fc.integer({ min: 15, max: 32_768 });
 
-const anySettings: fc.Arbitrary<Settings> = fc.record({
-  batchSize: integer,
-  batchSizeMultiplier: integer,
-  classes: fc.uniqueArray(text, { maxLength: 5 }),
-  imageWidth: size,
-  imageHeight: size,
-  imageChannels: fc.constantFrom(1 as const, 3 as const),
-  learningRate: fc.double({ min: Number.MIN_VALUE, max: Number.MAX_VALUE, noNaN: true }),
-  momentum: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }).map((value) => value + 0),
-  weightPrior: fc.double({ min: 0, max: Number.MAX_VALUE, noNaN: true }).map((value) => value + 0),
-  precision: fc.constantFrom('float32' as const, 'bfloat16' as const),
-  deterministic: fc.boolean(),
-  metaData: fc.dictionary(text, fc.string({ unit: 'grapheme' })).map((entries) => new Map(Object.entries(entries))),
-});
+const positive = fc.double({ min: 0, max: Number.MAX_VALUE, noNaN: true }).map((value) => value + 0);
+const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }).map((value) => value + 0);
+
+const anySettings: fc.Arbitrary<Settings> = fc
+  .record({
+    batchSize: integer,
+    batchSizeMultiplier: integer,
+    classes: fc.uniqueArray(text, { maxLength: 5 }),
+    imageWidth: size,
+    imageHeight: size,
+    imageChannels: fc.constantFrom(1 as const, 3 as const),
+    learningRate: fc.double({ min: Number.MIN_VALUE, max: Number.MAX_VALUE, noNaN: true }),
+    momentum: share,
+    weightPrior: positive,
+    weightDecay: positive,
+    solverType: fc.constantFrom('sgd' as const, 'adam' as const),
+    adamBeta1: share,
+    adamBeta2: share,
+    adamEpsilon: fc.double({ min: 1e-15, max: Number.MAX_VALUE, noNaN: true }),
+    maxGradientNorm: positive,
+    batchNormMomentum: fc.double({ min: 0, minExcluded: true, max: 1, noNaN: true }),
+    freeze: fc.constantFrom([], ['block1.*'], ['block?.bn', 'block1.conv']).map((patterns) => freezeOf(compact, patterns)),
+    precision: fc.constantFrom('float32' as const, 'bfloat16' as const),
+    deterministic: fc.boolean(),
+    metaData: fc.dictionary(text, fc.string({ unit: 'grapheme' })).map((entries) => new Map(Object.entries(entries))),
+  })
+  .chain((settings) => {
+    const weights = fc.array(positive, { minLength: settings.classes.length, maxLength: settings.classes.length });
+    const usable = weights.map((classWeights) => (classWeights.some((weight) => weight > 0) ? classWeights : []));
+    return usable.map((classWeights) => ({ ...settings, classWeights }));
+  });
 
 test('every setting, the step, the seed and every bit of every tensor come back', async (t) => {
   const values = fc.float32Array({ noNaN: true, noDefaultInfinity: true, maxLength: 8 });

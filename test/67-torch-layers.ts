@@ -29,7 +29,7 @@ test('every kind of layer agrees with PyTorch', async (t) => {
     const tensors = reference.initialTensors(model);
     await model.restore(tensors);
     const batch = stagedBatch(reference.batch(0));
-    const confidences = await model.apply(batch, { batchSize: BATCH, precision: 'float32', deterministic: true });
+    const confidences = await model.apply(batch, { batchSize: BATCH, precision: 'float32', deterministic: true, frozenLayers: [] });
     batch.buffer.close();
     const { result, gradient } = await gradientStep(model, tensors, reference.batch(0), engineOptions(RUN, BATCH, 0));
 

@@ -27,9 +27,16 @@ class Training {
       batchSizeMultiplier: 1,
       precision,
       deterministic: false,
+      frozenLayers: [],
       learningRate: 0.001,
       momentum: 0.9,
       weightPrior: 0.0001,
+      weightDecay: 0,
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      adamEpsilon: 1e-8,
+      maxGradientNorm: 0,
+      classWeights: [],
       step: 0,
     };
   }

@@ -5,6 +5,8 @@ export type Precision = 'float32' | 'tf32' | 'bfloat16';
 export interface ReadableParameters {
   /** Names of the classes, unique, in the order in which the network tells confidences. */
   readonly classes: readonly string[];
+  /** What an image of each class counts in the loss, one weight a class, >= 0; none: 1 each. Default none. */
+  readonly class_weights: readonly number[];
   /** Images on the device at once, >= 1. */
   readonly batch_size: number;
   /** Sub-batches of batch_size images that make one training batch, >= 1; default 1. */
@@ -15,6 +17,22 @@ export interface ReadableParameters {
   readonly momentum: number;
   /** Factor of the squared weights in the loss, >= 0; biases and batch norms are excluded. */
   readonly weight_prior: number;
+  /** The rule of training; default `sgd`. Another one than the present begins with momentum or moments of 0. */
+  readonly solver_type: 'sgd' | 'adam';
+  /** Decoupled: learning_rate * weight_decay of each weight is taken at each step, >= 0; default 0. Biases and batch norms are excluded. */
+  readonly weight_decay: number;
+  /** In [0, 1); default 0.9. */
+  readonly adam_beta1: number;
+  /** In [0, 1); default 0.999. */
+  readonly adam_beta2: number;
+  /** >= 1e-15; default 1e-8. */
+  readonly adam_epsilon: number;
+  /** Longer gradients are shortened to this, >= 0; default 0: none is. */
+  readonly max_gradient_norm: number;
+  /** Weight of a sub-batch in the stored statistics of batch norms, in (0, 1]; default 0.1. */
+  readonly batch_norm_momentum: number;
+  /** Patterns (`*`, `?`) of names of layers that do not train; default none. */
+  readonly freeze: readonly string[];
   /** Pixels in a row; default 224. */
   readonly image_width: number;
   /** Rows; default 224. */
@@ -37,7 +55,7 @@ export interface ReadableParameters {
   readonly deterministic: boolean;
   /** Name of the network. */
   readonly type: string;
-  /** Number of values that training changes. */
+  /** Number of values that training changes; those of frozen layers are not among them. */
   readonly num_trainable_params: number;
   /** Training steps applied. */
   readonly step: number;
@@ -68,11 +86,20 @@ const list = (value: ParameterKind['value']): ParameterKind => ({ value, list: t
 /** Of every parameter; the type makes one that is left out an error of compilation. */
 export const PARAMETER_KINDS: Readonly<Record<keyof ReadableParameters | keyof WritableParameters, ParameterKind>> = {
   classes: list('string'),
+  class_weights: list('real'),
   batch_size: one('integer'),
   batch_size_multiplier: one('integer'),
   learning_rate: one('real'),
   momentum: one('real'),
   weight_prior: one('real'),
+  solver_type: one('string'),
+  weight_decay: one('real'),
+  adam_beta1: one('real'),
+  adam_beta2: one('real'),
+  adam_epsilon: one('real'),
+  max_gradient_norm: one('real'),
+  batch_norm_momentum: one('real'),
+  freeze: list('string'),
   image_width: one('integer'),
   image_height: one('integer'),
   image_num_channels: one('integer'),

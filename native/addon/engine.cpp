@@ -55,7 +55,7 @@ Napi::Value Engine::plan_memory(const Napi::CallbackInfo& info) {
   const auto deferred = Napi::Promise::Deferred::New(env);
   reject_on_error(env, deferred, [&] {
     Graph graph(to_layers(info[0]), to_image_shape(info[1]));
-    thread_->submit(env, std::make_unique<PlanJob>(deferred, std::move(graph), to_plan_options(info[2])));
+    thread_->submit(env, std::make_unique<PlanJob>(deferred, std::move(graph), to_plan_options(info[2]), to_solver(info[3])));
   });
   return deferred.Promise();
 }

@@ -69,6 +69,13 @@ std::vector<std::string> Fields::strings(const char* name) const {
   return strings;
 }
 
+std::vector<double> Fields::numbers(const char* name) const {
+  const Napi::Array elements = array(name);
+  std::vector<double> numbers;
+  for (uint32_t i = 0; i < elements.Length(); ++i) numbers.push_back(finite(name, elements.Get(i)));
+  return numbers;
+}
+
 std::vector<float> Fields::floats(const char* name) const {
   const Napi::Array elements = array(name);
   std::vector<float> floats;

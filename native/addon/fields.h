@@ -28,6 +28,8 @@ class Fields {
   bool boolean(const char* name) const;
   std::string string(const char* name) const;
   std::vector<std::string> strings(const char* name) const;
+  /// Each finite.
+  std::vector<double> numbers(const char* name) const;
   /// Finite in float32.
   std::vector<float> floats(const char* name) const;
   /// Each 0 or above.

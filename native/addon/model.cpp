@@ -30,14 +30,14 @@ struct Reshaped {
 
 void ModelObject::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<ModelObject>;
-  Self::define(
-      env, exports,
-      {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
-       Self::getter<&ModelObject::parameter_count>("parameterCount"), Self::getter<&ModelObject::memory_bytes>("memoryBytes"),
-       Self::method<&ModelObject::plan_memory>("planMemory"), Self::method<&ModelObject::prepare>("prepare"),
-       Self::method<&ModelObject::train>("train"), Self::method<&ModelObject::apply>("apply"),
-       Self::method<&ModelObject::snapshot>("snapshot"), Self::method<&ModelObject::restore>("restore"),
-       Self::method<&ModelObject::reshape>("reshape"), Self::method<&ModelObject::close>("close")});
+  Self::define(env, exports,
+               {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
+                Self::getter<&ModelObject::parameter_count>("parameterCount"),
+                Self::getter<&ModelObject::memory_bytes>("memoryBytes"), Self::method<&ModelObject::plan_memory>("planMemory"),
+                Self::method<&ModelObject::prepare>("prepare"), Self::method<&ModelObject::set_solver>("setSolver"),
+                Self::method<&ModelObject::train>("train"), Self::method<&ModelObject::apply>("apply"),
+                Self::method<&ModelObject::snapshot>("snapshot"), Self::method<&ModelObject::restore>("restore"),
+                Self::method<&ModelObject::reshape>("reshape"), Self::method<&ModelObject::close>("close")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) {
@@ -91,6 +91,18 @@ Napi::Value ModelObject::prepare(const Napi::CallbackInfo& info) {
       [&] {
         return [options = to_plan_options(info[0])](Model& model) {
           model.prepare(options);
+          return std::monostate{};
+        };
+      },
+      to_undefined);
+}
+
+Napi::Value ModelObject::set_solver(const Napi::CallbackInfo& info) {
+  return submit<std::monostate>(
+      info.Env(),
+      [&] {
+        return [solver = to_solver(info[0])](Model& model) {
+          model.set_solver(solver);
           return std::monostate{};
         };
       },

@@ -26,6 +26,7 @@ class ModelObject {
   Napi::Value memory_bytes(const Napi::CallbackInfo& info);
   Napi::Value plan_memory(const Napi::CallbackInfo& info);
   Napi::Value prepare(const Napi::CallbackInfo& info);
+  Napi::Value set_solver(const Napi::CallbackInfo& info);
   Napi::Value train(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value snapshot(const Napi::CallbackInfo& info);

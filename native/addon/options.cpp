@@ -15,7 +15,8 @@ Precision to_precision(const Fields& fields) {
 }
 
 PlanOptions to_plan_options(const Fields& fields) {
-  return {fields.integer("batchSize", 1, kMaxExtent), to_precision(fields), fields.boolean("deterministic")};
+  return {fields.integer("batchSize", 1, kMaxExtent), to_precision(fields), fields.boolean("deterministic"),
+          fields.strings("frozenLayers")};
 }
 
 /// The largest integer that a JavaScript number counts to.
@@ -27,9 +28,25 @@ PlanOptions to_plan_options(const Napi::Value& options) { return to_plan_options
 
 TrainOptions to_train_options(const Napi::Value& options) {
   const Fields fields = option_fields(options, "options");
-  return {to_plan_options(fields),       fields.integer("batchSizeMultiplier", 1, kMaxExtent),
-          fields.number("learningRate"), fields.number("momentum"),
-          fields.number("weightPrior"),  static_cast<uint64_t>(fields.integer("step", 0, kMaxSafeInteger))};
+  return {.plan = to_plan_options(fields),
+          .batch_size_multiplier = fields.integer("batchSizeMultiplier", 1, kMaxExtent),
+          .learning_rate = fields.number("learningRate"),
+          .momentum = fields.number("momentum"),
+          .weight_prior = fields.number("weightPrior"),
+          .step = static_cast<uint64_t>(fields.integer("step", 0, kMaxSafeInteger)),
+          .weight_decay = fields.number("weightDecay"),
+          .adam_beta1 = fields.number("adamBeta1"),
+          .adam_beta2 = fields.number("adamBeta2"),
+          .adam_epsilon = fields.number("adamEpsilon"),
+          .max_gradient_norm = fields.number("maxGradientNorm"),
+          .class_weights = fields.numbers("classWeights")};
+}
+
+Solver to_solver(const Napi::Value& solver) {
+  const std::string name = solver.IsString() ? solver.As<Napi::String>().Utf8Value() : "";
+  if (name == "sgd") return Solver::kSgd;
+  if (name == "adam") return Solver::kAdam;
+  throw invalid_argument("solver", "is none of sgd, adam");
 }
 
 uint64_t to_seed(const Napi::Value& seed) {

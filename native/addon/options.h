@@ -15,6 +15,9 @@ PlanOptions to_plan_options(const Napi::Value& options);
 /// TrainOptions of native/binding.ts; throws kInvalidArgument.
 TrainOptions to_train_options(const Napi::Value& options);
 
+/// Solver of native/binding.ts; throws kInvalidArgument.
+Solver to_solver(const Napi::Value& solver);
+
 /// A bigint of 64 bits; throws kInvalidArgument.
 uint64_t to_seed(const Napi::Value& seed);
 

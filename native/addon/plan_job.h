@@ -15,14 +15,14 @@ namespace dl::addon {
 /// Plans the memory of a graph that belongs to no model.
 class PlanJob final : public Job {
  public:
-  PlanJob(Napi::Promise::Deferred deferred, Graph graph, PlanOptions options)
-      : Job(Kind::kWork, nullptr), deferred_(deferred), graph_(std::move(graph)), options_(std::move(options)) {}
+  PlanJob(Napi::Promise::Deferred deferred, Graph graph, PlanOptions options, Solver solver)
+      : Job(Kind::kWork, nullptr), deferred_(deferred), graph_(std::move(graph)), options_(std::move(options)), solver_(solver) {}
 
   bool awaited() const override { return true; }
 
   void run(ModelTable&) noexcept override {
     try {
-      plan_ = plan_memory(graph_, options_);
+      plan_ = plan_memory(graph_, options_, solver_);
     } catch (...) {
       error_.emplace(current_error());
     }
@@ -39,6 +39,7 @@ class PlanJob final : public Job {
   const Napi::Promise::Deferred deferred_;
   const Graph graph_;
   const PlanOptions options_;
+  const Solver solver_;
   MemoryPlan plan_;
   std::optional<Error> error_;
 };

@@ -12,17 +12,22 @@
 namespace dl::addon {
 namespace {
 
-constexpr std::array<std::pair<const char*, TensorRole>, 4> kRoles{{{"weight", TensorRole::kWeight},
+constexpr std::array<std::pair<const char*, TensorRole>, 7> kRoles{{{"weight", TensorRole::kWeight},
                                                                     {"bias", TensorRole::kBias},
                                                                     {"statistic", TensorRole::kStatistic},
-                                                                    {"momentum", TensorRole::kMomentum}}};
+                                                                    {"momentum", TensorRole::kMomentum},
+                                                                    {"first_moment", TensorRole::kFirstMoment},
+                                                                    {"second_moment", TensorRole::kSecondMoment},
+                                                                    {"update_count", TensorRole::kUpdateCount}}};
 
 TensorRole to_role(const Fields& fields) {
   const std::string name = fields.string("role");
   for (const auto& [role, value] : kRoles) {
     if (name == role) return value;
   }
-  fields.refuse("role", "'" + name + "' is none of weight, bias, statistic, momentum");
+  std::string names;
+  for (const auto& [role, value] : kRoles) names += (names.empty() ? "" : ", ") + std::string(role);
+  fields.refuse("role", "'" + name + "' is none of " + names);
 }
 
 }  // namespace

@@ -28,7 +28,13 @@ function operations(file: string): string {
 }
 
 function valueType({ type, count }: ParameterDefinition): string {
-  return count === 1 ? type : count === 'any' ? `${type}, any number` : `${count} x ${type}`;
+  return count === 1
+    ? type
+    : count === 'any'
+      ? `${type}, any number`
+      : count === 'none or more'
+        ? `${type}, any number or none`
+        : `${count} x ${type}`;
 }
 
 function parameterTable(): string {

@@ -12,7 +12,7 @@ import type { ApplyResult } from './apply_result.js';
 import { engineRefusal } from './engine_refusal.js';
 import type { MemoryBudget, MemoryEstimator } from './memory.js';
 import { Mutex } from './mutex.js';
-import { graphDiffers, planDiffers, planOptions } from './plan.js';
+import { graphDiffers, planDiffers, planOptions, trainOptions } from './plan.js';
 import { reconfigure } from './reconfiguration.js';
 import { RequestCache } from './request_cache.js';
 import { type ClassifierEvent, type ClassifierState, nextState } from './states.js';
@@ -92,7 +92,10 @@ export class Classifier {
 
   /** What its parameters are read from. */
   get view(): ParameterView {
-    return { settings: this.#settings, network: this.network, step: this.#step, parameterCount: this.model.parameterCount };
+    const settings = this.#settings;
+    const trained = this.layers.filter(({ name }) => !settings.freeze.layers.includes(name));
+    const parameterCount = trained.reduce((sum, layer) => sum + layer.parameterCount, 0);
+    return { settings, network: this.network, step: this.#step, parameterCount };
   }
 
   /** @throws Refusal HANDLE_CLEARED, CLASSIFIER_FAILED */
@@ -218,14 +221,13 @@ export class Classifier {
     const labels = this.check(batch);
     await this.#expectFit(this.#settings);
     const settings = stepSettings(this.#settings, batch.parameters, this.#environment);
-    const { batchSizeMultiplier, learningRate, momentum, weightPrior } = settings;
-    const options = { ...planOptions(settings), batchSizeMultiplier, learningRate, momentum, weightPrior, step: this.#step };
+    const options = trainOptions(settings, this.#step);
     this.#take('step_begins');
     try {
       const result = await this.#compute(settings, () => this.model.train(batch.pixels, labels, options));
       this.#step++;
       this.#settings = settings;
-      return { ...result, step: this.#step, learningRate, uploadSeconds: batch.uploadSeconds, waitSeconds };
+      return { ...result, step: this.#step, learningRate: settings.learningRate, uploadSeconds: batch.uploadSeconds, waitSeconds };
     } finally {
       if (this.#state === 'training') this.#take('step_ends');
     }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Binding, Engine, Model, Tensor } from '../../native/binding.js';
+import { isEngineError } from '../../native/index.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { defaultSettings, type Settings } from '../parameters/settings.js';
 import type { ClassifierRecord } from '../store/classifier_record.js';
@@ -45,9 +46,13 @@ export class ClassifierFactory {
    */
   async stored(record: ClassifierRecord, refusal: (problem: string) => Error): Promise<Classifier> {
     return this.#open(record, (model) => {
-      const matched = matchTensors(model.tensors, record.tensors, 'complete');
+      const matched = matchTensors(model.tensors, record.tensors, record.settings.solverType);
       if (typeof matched === 'string') throw refusal(matched);
       return matched;
+    }).catch((error: unknown) => {
+      // Values that no step leaves: moments below 0, for instance.
+      if (isEngineError(error) && error.reason === 'INVALID_ARGUMENT') throw refusal(error.message);
+      throw error;
     });
   }
 
@@ -55,6 +60,7 @@ export class ClassifierFactory {
     const { network, settings, seed } = record;
     const model = new this.binding.Model(this.engine, networkGraph(network, settings), inputSize(settings), seed);
     try {
+      await model.setSolver(settings.solverType);
       if (values !== null) await model.restore(values(model));
       return new Classifier(network, seed, model, this.device, record);
     } catch (error) {

@@ -19,7 +19,8 @@ export class MemoryEstimator {
   constructor(private readonly engine: Pick<Engine, 'planMemory'>) {}
 
   plan(network: NetworkDefinition, settings: Settings, classes = classCount(network, settings)): Promise<MemoryPlan> {
-    return this.engine.planMemory(networkGraph(network, settings, classes), inputSize(settings), planOptions(settings));
+    const graph = networkGraph(network, settings, classes);
+    return this.engine.planMemory(graph, inputSize(settings), planOptions(settings), settings.solverType);
   }
 
   /** @param needed bytes of a plan that count @default all: training and applying in turns */

@@ -1,17 +1,17 @@
 import type { Model } from '../../native/binding.js';
 import type { NetworkGraph } from '../../native/graph.js';
 import type { NetworkDefinition } from '../networks/definition.js';
-import type { Settings } from '../parameters/settings.js';
-import { classesDiffer, graphDiffers, inputSize, networkGraph, sizeDiffers } from './plan.js';
+import { classesDiffer, type Settings } from '../parameters/settings.js';
+import { graphDiffers, inputSize, networkGraph, sizeDiffers } from './plan.js';
 
-/** A change of the graph that has been made and can be undone. */
+/** A change of the graph or of the solver that has been made and can be undone. */
 export interface Reconfiguration {
   /** Names of the layers that were initialised anew. */
   readonly reinitializedLayers: readonly string[];
   undo(): Promise<void>;
 }
 
-/** Brings the model from the settings `before` to those `after`; null where its graph stays as it is. */
+/** Brings the model from the settings `before` to those `after`; null where its graph and its solver stay as they are. */
 export async function reconfigure(
   model: Model,
   network: NetworkDefinition,
@@ -19,17 +19,25 @@ export async function reconfigure(
   before: Settings,
   after: Settings,
 ): Promise<Reconfiguration | null> {
-  if (!graphDiffers(before, after)) return null;
+  const changesGraph = graphDiffers(before, after);
+  if (!changesGraph && before.solverType === after.solverType) return null;
   const tensors = await model.snapshot();
   const graph = networkGraph(network, after);
-  const reinitializedLayers = await model.reshape(graph, inputSize(after), toReinitialize(network, graph, before, after), seed);
-  return {
-    reinitializedLayers,
-    undo: async () => {
-      await model.reshape(networkGraph(network, before), inputSize(before), [], seed);
-      await model.restore(tensors);
-    },
+  const reinitializedLayers = changesGraph
+    ? await model.reshape(graph, inputSize(after), toReinitialize(network, graph, before, after), seed)
+    : [];
+  const undo = async () => {
+    await model.setSolver(before.solverType);
+    if (changesGraph) await model.reshape(networkGraph(network, before), inputSize(before), [], seed);
+    await model.restore(tensors);
   };
+  try {
+    await model.setSolver(after.solverType);
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+  return { reinitializedLayers, undo };
 }
 
 /** The layers that begin anew by the rules of the network, even where their tensors keep their shapes. */

@@ -1,14 +1,26 @@
-import type { Tensor, TensorInfo } from '../../native/binding.js';
+import type { Solver, SolverTensorRole, Tensor, TensorInfo } from '../../native/binding.js';
 import type { StoredTensor } from '../store/classifier_record.js';
 
-const MOMENTUM_PREFIX = 'momentum/';
+/** What the names of a solver's state begin with; the name of the tensor follows. */
+const STATE_PREFIXES: Readonly<Record<SolverTensorRole, string>> = {
+  momentum: 'momentum/',
+  first_moment: 'adam_first_moment/',
+  second_moment: 'adam_second_moment/',
+  update_count: 'adam_updates/',
+};
 
-/** What a file must hold: `complete` all that a stored classifier has, `weights` all but momentum, as other programs write them. */
-export type Completeness = 'complete' | 'weights';
+const STATE_ROLES: Readonly<Record<Solver, readonly SolverTensorRole[]>> = {
+  sgd: ['momentum'],
+  adam: ['first_moment', 'second_moment', 'update_count'],
+};
+
+/** What a file must hold beside weights and statistics: the state of a solver, or `weights`: nothing, as other programs write them. */
+export type Completeness = Solver | 'weights';
 
 /** A tensor of the engine under the name that a file gives it. */
 export function toStored({ name, role, shape, data }: Tensor): StoredTensor {
-  return { name: role === 'momentum' ? MOMENTUM_PREFIX + name : name, shape, data };
+  const prefix = Object.hasOwn(STATE_PREFIXES, role) ? STATE_PREFIXES[role as SolverTensorRole] : '';
+  return { name: prefix + name, shape, data };
 }
 
 /** The stored tensors as the engine takes them: exactly those of the model, each of its shape. Else a sentence that says which does not fit. */
@@ -36,6 +48,9 @@ function wantedTensors(model: readonly TensorInfo[], completeness: Completeness)
   return model.flatMap(({ name, role, shape }) => {
     const values: WantedTensor = { storedName: name, name, role, shape };
     if (completeness === 'weights' || role === 'statistic') return [values];
-    return [values, { storedName: MOMENTUM_PREFIX + name, name, role: 'momentum', shape }];
+    const state = STATE_ROLES[completeness].map((part) => {
+      return { storedName: STATE_PREFIXES[part] + name, name, role: part, shape: part === 'update_count' ? [] : shape };
+    });
+    return [values, ...state];
   });
 }

@@ -27,13 +27,17 @@ export const trainResults: readonly ResultDefinition[] = [
   { name: 'loss', documentation: 'Total loss of the batch before the update, L = L_mn + E.', get: (r) => r.loss },
   {
     name: 'loss_multinomial_logistic',
-    documentation: 'L_mn = -1/N * sum of the logarithm of the confidence of each true class.',
+    documentation: 'L_mn = -1/N * sum over the N images of c * log of the confidence of the true class, c being its class weight.',
     get: (r) => r.lossMultinomialLogistic,
   },
   { name: 'loss_regularization', documentation: 'E = (weight_prior / 2) * sum of w^2.', get: (r) => r.lossRegularization },
   { name: 'step', documentation: 'Steps applied, this one included.', get: (r) => BigInt(r.step) },
   { name: 'learning_rate', documentation: 'The one that the step was made with.', get: (r) => r.learningRate },
-  { name: 'gradient_norm', documentation: 'Euclidean norm of dL/dw over all trained values.', get: (r) => r.gradientNorm },
+  {
+    name: 'gradient_norm',
+    documentation: 'Euclidean norm of dL/dw over all values that are not frozen, before it was shortened.',
+    get: (r) => r.gradientNorm,
+  },
   { name: 'top1_error', documentation: 'Share of the batch that was classified wrongly before the update, 0..1.', get: (r) => r.top1Error },
   { name: 'time_upload', documentation: 'From the first message of the call to its commit.', get: (r) => r.uploadSeconds },
   {

@@ -44,3 +44,22 @@ export interface PretrainedWeights {
   /** How to get it. */
   readonly remedy: string;
 }
+
+/** The layers that have something to train, by name. They do not depend on classes, channels or image size. */
+export function trainableLayers(network: NetworkDefinition): string[] {
+  const trains: ReadonlySet<string> = new Set(['convolution', 'batch_norm', 'fully_connected']);
+  return defaultGraph(network)
+    .layers.filter(({ kind }) => trains.has(kind))
+    .map(({ name }) => name);
+}
+
+/** The momentum of the network's batch norms; PyTorch's default where it has none. */
+export function batchNormMomentum(network: NetworkDefinition): number {
+  const layer = defaultGraph(network).layers.find(({ kind }) => kind === 'batch_norm');
+  return layer?.kind === 'batch_norm' ? layer.momentum : 0.1;
+}
+
+function defaultGraph(network: NetworkDefinition): NetworkGraph {
+  const { defaultClassCount: classes, defaultSize: size } = network;
+  return network.graph({ classes, channels: 3, width: size, height: size });
+}

@@ -30,8 +30,7 @@ export interface SetEnvironment {
 export interface ParameterDefinition {
   readonly name: string;
   readonly type: ValueType;
-  /** How many values it has; `any` means one or more. */
-  readonly count: number | 'any';
+  readonly count: ValueCount;
   /** What is allowed, in words that follow "give"; empty where a parameter cannot be set. */
   readonly range: string;
   /** As documentation has it; empty where there is none. */
@@ -44,7 +43,18 @@ export interface ParameterDefinition {
   readonly get: ((view: ParameterView) => readonly Value[]) | null;
   /** Checks values and writes them to the draft; throws a Refusal. Null where it cannot be set. */
   readonly set: ((draft: Draft, values: readonly Value[], environment: SetEnvironment) => void) | null;
+  /** Makes it agree with the other parameters when all sets of a call are made; throws a Refusal. Null where it depends on none. */
+  readonly agree: Agreement | null;
 }
+
+/** How many values a parameter has; `any` means one or more. */
+export type ValueCount = number | 'any' | 'none or more';
+
+/**
+ * @param before the settings before the call
+ * @param assigned names of the parameters that the call sets
+ */
+export type Agreement = (draft: Draft, before: Settings, assigned: ReadonlySet<string>) => void;
 
 /** `get`, `set` or both. */
 export function access(parameter: ParameterDefinition): string {
@@ -54,7 +64,7 @@ export function access(parameter: ParameterDefinition): string {
 interface Options<T extends ValueType> {
   readonly name: string;
   readonly type: T;
-  readonly count?: number | 'any';
+  readonly count?: ValueCount;
   readonly range?: string;
   readonly default?: string;
   readonly reinitializes?: string;
@@ -65,6 +75,7 @@ interface Options<T extends ValueType> {
   /** What a value out of its range is refused with. @default WRONG_VALUE */
   readonly outOfRange?: (value: ValueTypes[T], environment: SetEnvironment) => Refusal;
   readonly set?: (draft: Draft, values: readonly ValueTypes[T][], environment: SetEnvironment) => void;
+  readonly agree?: Agreement;
 }
 
 /** Builds a definition whose `set` checks number, type and range of the values, in this order. */
@@ -90,10 +101,12 @@ export function parameter<T extends ValueType>(options: Options<T>): ParameterDe
             }
             set(draft, typed, environment);
           },
+    agree: options.agree ?? null,
   };
 }
 
-function checkCount(name: string, count: number | 'any', got: number): void {
+function checkCount(name: string, count: ValueCount, got: number): void {
+  if (count === 'none or more') return;
   if (count === 'any' ? got === 0 : got !== count) {
     throw refuse('WRONG_VALUE_COUNT', { name, got, wanted: count === 'any' ? 'at least 1' : count });
   }

@@ -11,7 +11,7 @@ export const descriptionParameters: readonly ParameterDefinition[] = [
   parameter({
     name: 'num_trainable_params',
     type: 'int',
-    documentation: 'Number of values that training changes.',
+    documentation: 'Number of values that training changes; those of frozen layers are not among them.',
     get: ({ parameterCount }) => [BigInt(parameterCount)],
   }),
   parameter({

@@ -1,9 +1,11 @@
 import { type Refusal, refuse } from '../errors/refusal.js';
 import { batchParameters } from './batch.js';
+import { classWeightParameters } from './class_weights.js';
 import { classParameters } from './classes.js';
 import type { Draft, ParameterDefinition, ParameterView, SetEnvironment } from './definition.js';
 import { descriptionParameters } from './description.js';
 import { deviceParameters } from './device.js';
+import { freezeParameters } from './freeze.js';
 import { imageParameters } from './image.js';
 import type { Settings } from './settings.js';
 import { solverParameters } from './solver.js';
@@ -12,8 +14,10 @@ import type { Value } from './value.js';
 /** All parameters of a classifier, in the order of the documentation. */
 export const parameters: readonly ParameterDefinition[] = [
   ...classParameters,
+  ...classWeightParameters,
   ...batchParameters,
   ...solverParameters,
+  ...freezeParameters,
   ...imageParameters,
   ...deviceParameters,
   ...descriptionParameters,
@@ -42,6 +46,7 @@ export function draftSettings(settings: Settings, assignments: readonly Assignme
     seen.add(name);
     definition.set(draft, values, environment);
   }
+  for (const { agree } of parameters) agree?.(draft, settings, seen);
   return draft;
 }
 

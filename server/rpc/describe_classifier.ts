@@ -16,7 +16,7 @@ export async function describeClassifier(request: DescribeClassifierRequest, { s
   return {
     type: view.network.name,
     layers: layers.map(toLayer),
-    parameterCount: BigInt(view.parameterCount),
+    parameterCount: layers.reduce((sum, layer) => sum + BigInt(layer.parameterCount), 0n),
     memory,
     state,
   };

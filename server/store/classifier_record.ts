@@ -9,13 +9,13 @@ export interface ClassifierRecord {
   readonly step: number;
   /** Of fresh weights and of dropout. */
   readonly seed: bigint;
-  /** Weights, biases, statistics and momentum. */
+  /** Weights, biases, statistics and the solver's state. */
   readonly tensors: readonly StoredTensor[];
 }
 
 /** A tensor of float32 as a file has it. */
 export interface StoredTensor {
-  /** As torchvision has it; the momentum of `x` is `momentum/x`. */
+  /** As torchvision has it; the solver's state of `x` is `momentum/x`, or `adam_first_moment/x` and so on. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Float32Array;

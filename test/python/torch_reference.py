@@ -9,11 +9,13 @@ Reads a JSON array of requests on standard input, each
              "on" is {"layer", "distance"}, not null; left out: nothing is moved
   images     {"seeds": one a step, "count": images a step, "height", "width", "channels"}
   classes    number of classes
-  runs       {name: {"precision": "float64" | "float32" | "bfloat16", "channels_last", "threads", "rule": "dl" | "torch",
-             "momentum", "weight_prior", "sub_batches", "learning_rates": one a step, "keep": what of this run goes to the output}};
-             each begins with the same weights
+  runs       {name: {"precision": "float64" | "float32" | "bfloat16", "channels_last", "threads", "rule": "dl" | "torch" | "adam",
+             "momentum", "weight_prior", "weight_decay", "betas", "epsilon", "max_gradient_norm": 0 for none, "class_weights": one a
+             class or none, "frozen_layers": names, "sub_batches", "learning_rates": one a step, "keep": what of this run goes to the
+             output}}; each begins with the same weights
   output     safetensors file to write
-and prints one JSON array with an answer for each: {name of run: {"losses": [L of each step], "losses_multinomial_logistic": [L_mn]}}.
+and prints one JSON array with an answer for each: {name of run: {"losses": [L of each step], "losses_multinomial_logistic": [L_mn],
+"gradient_norms": [of L, before clipping]}}.
 
 The output holds `pixels` (steps, images, height, width, channels) uint8, `labels` (steps, images), `initial/<tensor>` and, for each run,
 of what `keep` names: `<run>/confidences` of the first step's images when applied with the initial weights,
@@ -34,7 +36,7 @@ from photographs import photographs
 from torch_graph import GraphNetwork
 from torch_kinks import avoid_kinks, margins
 from torch_resnet18 import ResNet18
-from torch_training import RULES, arithmetic, gradients, prior_energy, regularised
+from torch_training import RULES, add_prior, arithmetic, freeze, gradients, prior_energy
 
 
 def randomise(network):
@@ -87,7 +89,7 @@ def kink_margins(network, kinks, images):
 
 
 def run(network, options, pixels, labels):
-    """Returns (losses, losses_multinomial_logistic, tensors)."""
+    """Returns (figures by name, one a step; tensors)."""
     torch.set_num_threads(options["threads"])
     dtype = torch.float64 if options["precision"] == "float64" else torch.float32
     layout = torch.channels_last if options["channels_last"] else torch.contiguous_format
@@ -98,21 +100,24 @@ def run(network, options, pixels, labels):
         with torch.no_grad(), arithmetic(options["precision"]):
             tensors["confidences"] = network.eval()(batches[0]).to(dtype).softmax(1)
     network.train()
-    rule = RULES[options["rule"]](network, options["momentum"], options["weight_prior"])
-    chosen = regularised(network)
-    losses, data_losses = [], []
+    freeze(network, options["frozen_layers"])
+    rule = RULES[options["rule"]](network, options)
+    figures = {"losses": [], "losses_multinomial_logistic": [], "gradient_norms": []}
     for step, learning_rate in enumerate(options["learning_rates"]):
-        data_loss = gradients(network, batches[step], labels[step], options["precision"], options["sub_batches"])
-        data_losses.append(data_loss)
-        losses.append(data_loss + prior_energy(network, options["weight_prior"]))
+        data_loss = gradients(
+            network, batches[step], labels[step], options["precision"], options["sub_batches"], options["class_weights"]
+        )
+        figures["losses_multinomial_logistic"].append(data_loss)
+        figures["losses"].append(data_loss + prior_energy(network, options["weight_prior"]))
+        figures["gradient_norms"].append(add_prior(network, options["weight_prior"]))
         if "gradient" in options["keep"]:
-            for name, p in network.named_parameters():
-                prior = options["weight_prior"] * p.detach() if id(p) in chosen else 0
-                tensors[f"gradient/{step}/{name}"] = p.grad + prior
+            tensors |= {f"gradient/{step}/{name}": p.grad.clone() for name, p in network.named_parameters() if p.requires_grad}
+        if options["max_gradient_norm"] > 0:
+            torch.nn.utils.clip_grad_norm_(network.parameters(), options["max_gradient_norm"])
         rule.step(learning_rate)
     if "final" in options["keep"]:
         tensors |= {f"final/{name}": value for name, value in network.state_dict().items()}
-    return losses, data_losses, tensors
+    return figures, tensors
 
 
 def answer(request):
@@ -122,8 +127,7 @@ def answer(request):
     distances = kink_margins(network, request.get("kinks"), images_of(pixels[0], torch.float64))
     tensors = distances | {"pixels": pixels, "labels": labels} | {f"initial/{name}": value for name, value in network.state_dict().items()}
     for name, options in request["runs"].items():
-        total, data, results = run(network, options, pixels, labels)
-        losses[name] = {"losses": total, "losses_multinomial_logistic": data}
+        losses[name], results = run(network, options, pixels, labels)
         tensors |= {f"{name}/{key}": value for key, value in results.items()}
     save_file({key: value.detach().contiguous().clone() for key, value in tensors.items()}, request["output"])
     return losses

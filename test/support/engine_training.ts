@@ -26,9 +26,16 @@ export function engineOptions(run: TorchRun, count: number, step: number, precis
     batchSizeMultiplier: run.sub_batches,
     precision,
     deterministic: true,
+    frozenLayers: run.frozen_layers,
     learningRate: run.learning_rates[step] ?? Number.NaN,
     momentum: run.momentum,
     weightPrior: run.weight_prior,
+    weightDecay: run.weight_decay,
+    adamBeta1: run.betas[0],
+    adamBeta2: run.betas[1],
+    adamEpsilon: run.epsilon,
+    maxGradientNorm: run.max_gradient_norm,
+    classWeights: run.class_weights,
     step,
   };
 }
@@ -70,15 +77,19 @@ export async function trainLike(
   reference: TorchReference,
   run: TorchRun,
   precision: Precision = 'float32',
-): Promise<{ readonly losses: number[]; readonly tensors: readonly Tensor[] }> {
+): Promise<{ readonly losses: number[]; readonly gradientNorms: number[]; readonly tensors: readonly Tensor[] }> {
   const model = new (engineBinding().Model)(engine, graph, input, 1n);
+  await model.setSolver(run.rule === 'adam' ? 'adam' : 'sgd');
   await model.restore(reference.initialTensors(model));
   const losses: number[] = [];
+  const gradientNorms: number[] = [];
   for (const step of run.learning_rates.keys()) {
     const images = reference.batch(step);
-    losses.push((await trainStep(model, images, engineOptions(run, images.labels.length, step, precision))).loss);
+    const { loss, gradientNorm } = await trainStep(model, images, engineOptions(run, images.labels.length, step, precision));
+    losses.push(loss);
+    gradientNorms.push(gradientNorm);
   }
   const tensors = await model.snapshot();
   await model.close();
-  return { losses, tensors };
+  return { losses, gradientNorms, tensors };
 }

@@ -39,10 +39,28 @@ function convolution(name: string, input: string, outChannels: number): Layer {
   return { kind: 'convolution', name, input, outChannels, kernel: [3, 3], stride: [1, 1], padding: [1, 1], groups: 1, bias: false };
 }
 
+/** What a step of plain SGD does not use. */
+export const PLAIN_TRAINING = {
+  weightDecay: 0,
+  adamBeta1: 0.9,
+  adamBeta2: 0.999,
+  adamEpsilon: 1e-8,
+  maxGradientNorm: 0,
+  classWeights: [],
+} as const satisfies Partial<TrainOptions>;
+
 export function planOptions(batchSize: number): PlanOptions {
-  return { batchSize, precision: 'float32', deterministic: true };
+  return { batchSize, precision: 'float32', deterministic: true, frozenLayers: [] };
 }
 
 export function trainOptions(batchSize: number, step = 0): TrainOptions {
-  return { ...planOptions(batchSize), batchSizeMultiplier: 1, learningRate: 0.001, momentum: 0.9, weightPrior: 0.0005, step };
+  return {
+    ...planOptions(batchSize),
+    ...PLAIN_TRAINING,
+    batchSizeMultiplier: 1,
+    learningRate: 0.001,
+    momentum: 0.9,
+    weightPrior: 0.0005,
+    step,
+  };
 }

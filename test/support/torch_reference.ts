@@ -13,10 +13,20 @@ export interface TorchRun {
   readonly precision: 'float64' | 'float32' | 'bfloat16';
   readonly channels_last: boolean;
   readonly threads: number;
-  /** The project's rule, or that of torch.optim.SGD. */
-  readonly rule: 'dl' | 'torch';
+  /** The project's rule, torch.optim.SGD or torch.optim.AdamW. */
+  readonly rule: 'dl' | 'torch' | 'adam';
   readonly momentum: number;
   readonly weight_prior: number;
+  /** Not for torch.optim.SGD, which has no decoupled one. */
+  readonly weight_decay: number;
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  /** Of clip_grad_norm_; 0: no clipping. */
+  readonly max_gradient_norm: number;
+  /** One a class, or none. */
+  readonly class_weights: readonly number[];
+  /** Names of modules that keep their values; their batch norms are in eval mode. */
+  readonly frozen_layers: readonly string[];
   readonly sub_batches: number;
   /** One a step. */
   readonly learning_rates: readonly number[];
@@ -43,6 +53,8 @@ export interface TorchRequest {
 export interface TorchLosses {
   readonly losses: readonly number[];
   readonly losses_multinomial_logistic: readonly number[];
+  /** Of the gradient of L before clipping. */
+  readonly gradient_norms: readonly number[];
 }
 
 /** One step's images: uint8 (count, height, width, channels) and class indices. */
@@ -130,6 +142,12 @@ export function float64Run(run: Partial<TorchRun> & Pick<TorchRun, 'learning_rat
     rule: 'dl',
     momentum: 0,
     weight_prior: 0,
+    weight_decay: 0,
+    betas: [0.9, 0.999],
+    epsilon: 1e-8,
+    max_gradient_norm: 0,
+    class_weights: [],
+    frozen_layers: [],
     sub_batches: 1,
     keep: [],
     ...run,
