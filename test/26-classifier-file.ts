@@ -217,7 +217,7 @@ const BAD_HEADERS: readonly [what: string, from: string | RegExp, to: string, re
   ['a file of another program', '"format":"dl-classifier"', '"format":"pt"', 'FILE_NOT_OURS', /another program/],
   ['no version', '"format_version":"1",', '', 'FILE_DAMAGED', /format_version/],
   ['a version that is no number', '"format_version":"1"', '"format_version":"one"', 'FILE_DAMAGED', /format_version is "one"/],
-  ['an unknown network', '"network":"compact"', '"network":"alexnet"', 'FILE_DAMAGED', /network "alexnet" is unknown/],
+  ['an unknown network', '"network":"compact"', '"network":"vgg16"', 'FILE_DAMAGED', /network "vgg16" is unknown/],
   ['a step that is no integer', '"step":"41"', '"step":"4.1"', 'FILE_DAMAGED', /step is no integer/],
   ['a step beyond all steps', '"step":"41"', '"step":"9007199254740992"', 'FILE_DAMAGED', /step is no integer/],
   ['a seed of more than 64 bits', '"18446744073709551615"', '"18446744073709551616"', 'FILE_DAMAGED', /seed is no integer/],
