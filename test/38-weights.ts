@@ -68,6 +68,11 @@ test('patterns lose no name and add none', (t) => {
   );
 });
 
+test('a name of a million parts is told like any other', (t) => {
+  const long = Array(1_000_000).fill('a').join('.');
+  t.deepEqual(namePatterns([long, 'b']).flatMap(expand), [long, 'b']);
+});
+
 test('a regular network comes to a few patterns', async (t) => {
   const names = (await wanted()).tensors.map(({ name }) => name);
   t.is(names.length, 102);

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
+import { DlClassifierClient } from '../client/index.js';
 import { type Daemon, startDaemon } from './support/daemon.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -79,6 +80,68 @@ test('the training script for those who come from HALCON type-checks, trains, ev
   const output = await runProgram(t, 'docs/coming-from-halcon.md', daemon);
   t.is(output.match(/^epoch \d+ top-1 error [01](\.\d+)?$/gm)?.length, 4);
   await t.notThrowsAsync(readFile(join(daemon.models, 'best.safetensors')));
+});
+
+test('the Python program of docs/weights.md classifies with an exported model as the daemon does', async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  const folder = await temporaryFolder(t, tmpdir());
+  const client = await DlClassifierClient.connect(daemon.address);
+  const classifier = await client.readClassifier('compact', { seed: 1 });
+  await classifier.setParam({ classes: ['night', 'day'], image_dimensions: [16, 16, 3], batch_size: 2 });
+  await classifier.write('parts');
+  const images = { data: Uint8Array.from({ length: 2 * 16 * 16 * 3 }, (_, index) => (index * 37) % 251), shape: [2, 16, 16, 3] } as const;
+  const ours = await (await classifier.apply(images)).all();
+  client.close();
+  await writeFile(join(folder, 'pixels'), images.data);
+  const python = `${ROOT}.venv/bin/python`;
+  const save = `import numpy; numpy.save("images.npy", numpy.fromfile("pixels", "uint8").reshape(${images.shape}))`;
+  await run(python, ['-c', save], { cwd: folder });
+  const command = (await block('docs/weights.md', 'sh', '--onnx'))
+    .trim()
+    .replace(/^npx dlc /, '')
+    .split(' ');
+  const dlc = [...['--import', import.meta.resolve('tsx')], `${ROOT}client/command_line/main.ts`, '--server', daemon.address];
+  await run(process.execPath, [...dlc, ...command], { cwd: folder });
+  await writeFile(join(folder, 'classify.py'), await block('docs/weights.md', 'python', 'onnxruntime'));
+
+  const { stdout } = await run(python, ['classify.py'], { cwd: folder });
+  const lines = stdout.trim().split('\n');
+  t.is(lines.length, 2);
+  for (const [index, { className, confidence }] of ours.entries()) {
+    const [name, value] = lines[index]?.split(' ') ?? [];
+    t.is(name, className);
+    t.true(Math.abs(Number(value) - confidence) < 1e-5);
+  }
+});
+
+test("the commands of docs/weights.md bring torchvision's weights to the daemon, and back into torchvision", async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  const folder = await temporaryFolder(t, tmpdir());
+  const python = `${ROOT}.venv/bin/python`;
+  // The tests' torchvision may lack its compiled operators, and nothing is downloaded.
+  const environment = { ...process.env, PYTHONPATH: `${ROOT}test/python` };
+  const inPython = (program: string) => run(python, ['-c', `import torchvision_networks\n${program}`], { cwd: folder, env: environment });
+  const dlc = (line: string) => {
+    const args = [...['--import', import.meta.resolve('tsx')], `${ROOT}client/command_line/main.ts`, '--server', daemon.address];
+    return run(process.execPath, [...args, ...line.replace(/^npx dlc /, '').split(' ')], { cwd: folder });
+  };
+  const [save = '', bring = ''] = (await block('docs/weights.md', 'sh', 'torchvision.models')).trim().split('\n');
+  const [, program = ''] = /^python3 -c "(.*)"$/.exec(save) ?? [];
+  t.true(program.includes("weights='DEFAULT'"));
+  await inPython(program.replace("weights='DEFAULT'", 'weights=None'));
+  t.regex((await dlc(bring)).stdout, /^stored pretrained\/resnet50.safetensors/);
+
+  const three =
+    "import torchvision.models as m, safetensors.torch as s; s.save_file(m.resnet18(num_classes=3).state_dict(), 'mine.safetensors')";
+  await inPython(three);
+  t.regex(
+    (await dlc((await block('docs/weights.md', 'sh', '--name')).trim())).stdout,
+    /^stored parts.safetensors .*: 102 tensors of resnet18\n$/,
+  );
+  await dlc((await block('docs/weights.md', 'sh', '--safetensors')).trim());
+  await t.notThrowsAsync(inPython(await block('docs/weights.md', 'python', 'strict=True')));
 });
 
 test('the Python program of the README learns with stubs made by the command that it gives', async (t) => {

@@ -9,13 +9,23 @@ export function namePatterns(names: readonly string[]): string[] {
   const root: Tree = new Map();
   for (const name of names) {
     let tree = root;
-    for (const part of [...name.split('.'), '']) {
+    for (const part of [...partsOf(name), '']) {
       const next: Tree = tree.get(part) ?? new Map();
       tree.set(part, next);
       tree = next;
     }
   }
   return patterns(root);
+}
+
+/** A name of more parts than any network's is cut no further, as it may have millions. */
+const MAXIMUM_PARTS = 32;
+
+function partsOf(name: string): string[] {
+  const parts = name.split('.', MAXIMUM_PARTS + 1);
+  if (parts.length <= MAXIMUM_PARTS) return parts;
+  const first = parts.slice(0, MAXIMUM_PARTS - 1);
+  return [...first, name.slice(first.join('.').length + 1)];
 }
 
 /** What may stand here and behind: keys that have the same behind them share a pattern. */
