@@ -27,7 +27,7 @@ interface Picture {
   readonly channels: number;
 }
 
-/** The formula of docs/preprocessing.md in whole numbers of any size: nothing is rounded but the result. */
+/** The formula of docs/preprocessing.md in whole numbers, all of them below 2^53 here: nothing is rounded but the result. */
 function resized({ data, width, height, channels }: Picture, wanted: { width: number; height: number }): Uint8Array {
   const weight = (i: number, j: number, n: number, m: number) =>
     Math.max(0, 2 * Math.max(n, m) - Math.abs((2 * j + 1) * m - (2 * i + 1) * n));
@@ -35,18 +35,19 @@ function resized({ data, width, height, channels }: Picture, wanted: { width: nu
   for (let y = 0; y < wanted.height; y++) {
     for (let x = 0; x < wanted.width; x++) {
       for (let c = 0; c < channels; c++) {
-        let sum = 0n;
-        let total = 0n;
+        let sum = 0;
+        let total = 0;
         for (let j = 0; j < height; j++) {
           const row = weight(y, j, height, wanted.height);
           if (row === 0) continue;
           for (let i = 0; i < width; i++) {
-            const both = BigInt(row) * BigInt(weight(x, i, width, wanted.width));
-            sum += both * BigInt(data[(j * width + i) * channels + c] ?? 0);
+            const both = row * weight(x, i, width, wanted.width);
+            sum += both * (data[(j * width + i) * channels + c] ?? 0);
             total += both;
           }
         }
-        result.push(Number((2n * sum + total) / (2n * total)));
+        if (2 * sum + total > Number.MAX_SAFE_INTEGER) throw new Error('the sums are too large');
+        result.push(Math.floor((2 * sum + total) / (2 * total)));
       }
     }
   }

@@ -1,5 +1,6 @@
 #include "images/prepare.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,12 @@ namespace {
 void check_exact(const Header& header, ImageShape shape) {
   if (header.width != shape.width) throw mismatch(Reason::kWrongImageWidth, "width", header.width, shape.width);
   if (header.height != shape.height) throw mismatch(Reason::kWrongImageHeight, "height", header.height, shape.height);
+}
+
+void check_resized(const Header& header, const Limits& limits) {
+  Limits resized = limits;
+  resized.pixels = std::min(limits.pixels, limits.resized_pixels);
+  check_size(header.width, header.height, resized);
 }
 
 void check_domain(const Window& domain, const Header& header) {
@@ -38,6 +45,7 @@ void decode(const ImageTask& task, const Limits& limits, const std::atomic<bool>
   const ImageShape& shape = task.shape;
   const std::unique_ptr<Reader> reader = task.pixels ? open_pixels(task.source, *task.pixels) : open_file(task.source, limits);
   if (exact) check_exact(reader->header(), shape);
+  if (!exact && !task.pixels) check_resized(reader->header(), limits);
   if (domain) check_domain(*domain, reader->header());
   DecodeRequest request{.cancelled = &cancelled};
   // A part of an image is measured in the pixels of the whole.

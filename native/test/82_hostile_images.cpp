@@ -78,12 +78,17 @@ TEST_CASE("each limit is checked by the header and named") {
     CHECK(problem(file, {.file_bytes = static_cast<int64_t>(file.size()), .extent = 48, .pixels = 48 * 40}) == "");
   }
   const Bytes png = good_files()[3];
+  CHECK(contains(problem(promised(png, 8193, 8192)), "pixel limit of 67108864"));
   CHECK(contains(problem(promised(png, 30000, 40000)), "pixel limit"));
   CHECK(contains(problem(promised(png, 0x7fffffff, 0x7fffffff)), "pixel limit"));
   CHECK(contains(problem(promised(png, 70000, 1)), "side limit"));
   CHECK(problem(promised(png, 0, 10)) != "");
   // So much is allowed and promised, but does not come.
-  CHECK(problem(promised(png, 16000, 16000)) != "");
+  CHECK(problem(promised(png, 8192, 8192)) != "");
+  // By its header, where its size must be exact.
+  const auto exact = result_of(promised(png, 16000, 16000), {}, true);
+  REQUIRE(exact);
+  CHECK(exact->reason() == Reason::kWrongImageWidth);
 }
 
 TEST_CASE("memory: a progressive JPEG and an interlaced PNG need the whole image at once, and have a limit of their own") {

@@ -1,10 +1,14 @@
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import type { ImageRequest, ImageWorkers } from '../../native/binding.js';
 import { engineBinding } from '../../native/index.js';
 import { limitConcurrency } from './concurrency.js';
 
-/** Images at the threads at a time: those in work, and enough that none of them waits for the event loop. */
+/** Images at the threads at a time: those in work, and enough that no thread waits for the event loop. */
 const AT_THE_THREADS = 4 * availableParallelism();
+
+/** Of one call: the others take their turns between them, however many images a call has. */
+const OF_ONE_CALL = 2 * availableParallelism();
 
 const slot = limitConcurrency(AT_THE_THREADS);
 let workers: ImageWorkers | null = null;
@@ -34,25 +38,34 @@ export async function prepareAll(
 ): Promise<void> {
   const group = groups++;
   const cancel = () => imageWorkers().cancel(group);
+  // One signal may stand for many calls: for those that nobody can abort.
+  setMaxListeners(0, signal);
   signal.addEventListener('abort', cancel);
-  let firstFailure = Number.POSITIVE_INFINITY;
+  const indices = Array.from({ length: count }, (_, index) => index).values();
+  const failures: { readonly index: number; readonly error: unknown }[] = [];
   const prepare = async (index: number): Promise<void> => {
     signal.throwIfAborted();
-    if (index > firstFailure) return;
-    try {
-      const image = await plan(index);
-      signal.throwIfAborted();
-      if (image !== null) await imageWorkers().prepare({ ...image, index, group });
-    } catch (error) {
-      firstFailure = Math.min(firstFailure, index);
-      throw signal.aborted ? signal.reason : refusal(error, index);
+    const image = await plan(index);
+    signal.throwIfAborted();
+    if (image !== null) await imageWorkers().prepare({ ...image, index, group });
+  };
+  const takeTurns = async (): Promise<void> => {
+    // Images are begun in their order, so that none before the first failure is left out.
+    for (const index of indices) {
+      if (failures.length > 0) return;
+      try {
+        await slot(() => prepare(index));
+      } catch (error) {
+        failures.push({ index, error });
+      }
     }
   };
   try {
-    const results = await Promise.allSettled(Array.from({ length: count }, (_, index) => slot(() => prepare(index))));
-    const failure = results.find((result) => result.status === 'rejected');
-    if (failure !== undefined) throw failure.reason;
+    await Promise.all(Array.from({ length: Math.min(count, OF_ONE_CALL) }, takeTurns));
   } finally {
     signal.removeEventListener('abort', cancel);
   }
+  signal.throwIfAborted();
+  const [first] = failures.sort((a, b) => a.index - b.index);
+  if (first !== undefined) throw refusal(first.error, first.index);
 }
