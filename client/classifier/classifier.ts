@@ -1,7 +1,9 @@
 import { ApplyClassifierRequest } from '../../generated/dlclassifier/v1/classifier.js';
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { ImageSize, Images } from '../images/image.js';
-import { type ImageOptions, imagePayload } from '../images/payload.js';
+import type { ImageOptions } from '../images/payload.js';
+import { CallImages } from '../references/call_images.js';
+import { RemoteStore } from '../references/remote_store.js';
 import type { LabelledBatch } from '../training/labelled_batch.js';
 import type { Label } from '../training/step_call.js';
 import { type StepTarget, type TrainBatchOptions, trainBatch } from '../training/train_batch.js';
@@ -95,15 +97,21 @@ export class Classifier extends Handle {
   async apply(images: Images, options: CallOptions & ImageOptions = {}): Promise<ApplyResult> {
     const { signal, timeoutMs } = options;
     signal?.throwIfAborted();
-    const payload = await imagePayload(images, () => this.#imageSize({ signal }), options, signal);
-    const upload = {
-      method: service.applyClassifier,
-      header: { classifier: this.handle, images: payload.images },
-      body: payload.body,
-      message: (fields: Pick<ApplyClassifierRequest, 'header' | 'commit'>): ApplyClassifierRequest =>
-        ApplyClassifierRequest.fromPartial(fields),
-    };
-    return new ApplyResult(this.connection, await send(this.connection, upload, { signal, timeoutMs }));
+    const size = () => this.#imageSize({ signal });
+    // What is classified is seldom classified again: it is named only if that is asked for.
+    const imageOptions = { ...options, references: options.references ?? 'never', size };
+    const callImages = new CallImages(RemoteStore.of(this.connection), images, imageOptions);
+    const response = await callImages.send((payload) => {
+      const upload = {
+        method: service.applyClassifier,
+        header: { classifier: this.handle, images: payload.images },
+        body: payload.body,
+        message: (fields: Pick<ApplyClassifierRequest, 'header' | 'commit'>): ApplyClassifierRequest =>
+          ApplyClassifierRequest.fromPartial(fields),
+      };
+      return send(this.connection, upload, { signal, timeoutMs });
+    });
+    return new ApplyResult(this.connection, response);
   }
 
   /**

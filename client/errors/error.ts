@@ -12,6 +12,8 @@ export interface ErrorDetails {
   readonly retryable: boolean;
   /** The data that a caller needs to mend it. Counts and indices come as decimal strings. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Positions in the call of images that the server does not know; only with UNKNOWN_IMAGES. */
+  readonly unknownImages?: readonly number[] | undefined;
   readonly cause?: unknown;
 }
 

@@ -1,4 +1,4 @@
-import { DlClassifierError } from './error.js';
+import { DlClassifierError, type ErrorDetails } from './error.js';
 
 // One class for each value of the contract's enum ErrorReason, in its order: HALCON's number, the gRPC status, the case.
 
@@ -132,7 +132,15 @@ export class InvalidRequestError extends DlClassifierError<'field' | 'problem'> 
 export class WeightsDoNotFitError extends DlClassifierError<'file_name' | 'network' | 'problem' | 'missing' | 'extra' | 'misshapen'> {}
 
 /** NOT_FOUND: references to images that are not stored. */
-export class UnknownImagesError extends DlClassifierError<'count' | 'image'> {}
+export class UnknownImagesError extends DlClassifierError<'count' | 'image'> {
+  /** Positions of all of them in the call, counted from 0. */
+  readonly images: readonly number[];
+
+  constructor(message: string, details: ErrorDetails) {
+    super(message, details);
+    this.images = details.unknownImages ?? [];
+  }
+}
 
 /** INVALID_ARGUMENT: the bytes of an image do not have the SHA-256 that was declared. */
 export class ImageHashMismatchError extends DlClassifierError<'image' | 'got' | 'wanted'> {}

@@ -29,6 +29,15 @@ export interface ImageOptions extends Preprocessing {
    * @default 'decode'
    */
   readonly files?: 'decode' | 'preprocess' | 'send' | undefined;
+  /**
+   * Whether images are stored on the server, each once, and named by later calls instead of being sent again. `auto`: in training, images
+   * that are given as files, and pixels of at least 4 KiB an image in a list; not a PixelBatch, which is mostly put together for the
+   * occasion. `always`, `never`: all images. Where images are varied at random before they are given, `never` is right. An image that
+   * cannot be stored is sent.
+   *
+   * @default 'auto' in training, 'never' in apply
+   */
+  readonly references?: 'auto' | 'always' | 'never' | undefined;
 }
 
 /** The images of a call as the contract has them: what the header declares, and the bytes. */
@@ -38,7 +47,7 @@ export interface ImagePayload {
 }
 
 /** Files that are read or decoded at a time: libvips uses one of libuv's threads for each. */
-const FILES_AT_A_TIME = Math.min(4, availableParallelism() + 1);
+export const FILES_AT_A_TIME = Math.min(4, availableParallelism() + 1);
 
 /** @param size asks for what the classifier takes; only called if a file must be decoded */
 export async function imagePayload(
@@ -53,40 +62,55 @@ export async function imagePayload(
 }
 
 function batchPayload(batch: PixelBatch): ImagePayload {
-  checkShape(batch, 'images');
-  const [count, height, width, channels] = batch.shape;
-  return {
-    images: ImageBatch.fromPartial({ format: formatOf(batch.data), imageCount: count, width, height, channels }),
-    body: uploadBody([littleEndianBytes(batch.data)]),
-  };
+  return { images: batchHeader(batch), body: uploadBody([littleEndianBytes(batch.data)]) };
 }
 
 function pixelPayload(images: readonly PixelImage[]): ImagePayload {
-  const [first] = images;
-  for (const [index, image] of images.entries()) {
-    checkShape(image, `image ${index}`);
-    if (first !== undefined) checkAlike(image, first, index);
-  }
-  const [height, width, channels] = first?.shape ?? [0, 0, 0];
-  const format = first === undefined ? PixelFormat.PIXEL_FORMAT_UINT8 : formatOf(first.data);
-  return {
-    images: ImageBatch.fromPartial({ format, imageCount: images.length, width, height, channels }),
-    body: uploadBody(images.map((image) => littleEndianBytes(image.data))),
-  };
+  for (const [index, image] of images.entries()) checkShape(image, `image ${index}`);
+  return { images: pixelHeader(images), body: uploadBody(images.map((image) => littleEndianBytes(image.data))) };
 }
 
 async function encodedPayload(images: readonly Image[], options: ImageOptions, signal: AbortSignal | undefined): Promise<ImagePayload> {
-  const sources = images.map((image, index) => {
-    if (!isImageFile(image)) throw new TypeError(`image ${index} is pixels; with files: '${options.files}' all images are files`);
-    return image;
-  });
-  const header = { format: PixelFormat.PIXEL_FORMAT_ENCODED, imageCount: images.length, ...preprocessingOf(sources, options) };
+  const sources = imageFiles(images, options);
+  const header = encodedHeader(sources, options);
   const files = await concurrently(FILES_AT_A_TIME, sources, async (source) => {
     const file = fileOf(source);
     return typeof file === 'string' ? await readFile(file, { signal }) : file;
   });
   const encodedSizes = files.map((file) => file.byteLength);
-  return { images: ImageBatch.fromPartial({ ...header, encodedSizes }), body: uploadBody(files) };
+  return { images: { ...header, encodedSizes }, body: uploadBody(files) };
+}
+
+export function batchHeader(batch: PixelBatch): ImageBatch {
+  checkShape(batch, 'images');
+  const [count, height, width, channels] = batch.shape;
+  return ImageBatch.fromPartial({ format: formatOf(batch.data), imageCount: count, width, height, channels });
+}
+
+/** @throws TypeError, RangeError where the images are not alike */
+export function pixelHeader(images: readonly PixelImage[]): ImageBatch {
+  const [first] = images;
+  for (const [index, image] of images.entries()) if (first !== undefined) checkAlike(image, first, index);
+  const [height, width, channels] = first?.shape ?? [0, 0, 0];
+  const format = first === undefined ? PixelFormat.PIXEL_FORMAT_UINT8 : formatOf(first.data);
+  return ImageBatch.fromPartial({ format, imageCount: images.length, width, height, channels });
+}
+
+/** Without the sizes of the files. */
+export function encodedHeader(files: readonly (ImageFile | FilePart)[], options: ImageOptions): ImageBatch {
+  return ImageBatch.fromPartial({
+    format: PixelFormat.PIXEL_FORMAT_ENCODED,
+    imageCount: files.length,
+    ...preprocessingOf(files, options),
+  });
+}
+
+/** @throws TypeError where one is pixels */
+export function imageFiles(images: readonly Image[], options: ImageOptions): (ImageFile | FilePart)[] {
+  return images.map((image, index) => {
+    if (!isImageFile(image)) throw new TypeError(`image ${index} is pixels; with files: '${options.files}' all images are files`);
+    return image;
+  });
 }
 
 /** What the server is to do with the files. */
@@ -131,7 +155,7 @@ function formatOf(data: Uint8Array | Float32Array): PixelFormat {
   return data instanceof Float32Array ? PixelFormat.PIXEL_FORMAT_FLOAT32 : PixelFormat.PIXEL_FORMAT_UINT8;
 }
 
-function littleEndianBytes(data: Uint8Array | Float32Array): Uint8Array {
+export function littleEndianBytes(data: Uint8Array | Float32Array): Uint8Array {
   if (data instanceof Uint8Array) return data;
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return endianness() === 'LE' ? bytes : Buffer.from(bytes).swap32();

@@ -3,6 +3,7 @@ import { ClassifierServiceService as service } from '../../generated/dlclassifie
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
 import { Outgoing } from '../upload/outgoing.js';
+import { COMMIT_OF_NOTHING } from '../upload/send.js';
 import { type StepCall, stepHeader } from './step_call.js';
 
 const method = service.trainBatches;
@@ -29,7 +30,9 @@ export class BatchCall {
 
   /** Sends a batch as fast as the server takes it. Resolves with false if the call has ended. */
   async send(step: StepCall): Promise<boolean> {
-    if (!(await this.#write({ header: stepHeader(step) }))) return false;
+    const header = stepHeader(step);
+    if (step.payload.body.byteLength === 0) return await this.#write({ header, commit: COMMIT_OF_NOTHING });
+    if (!(await this.#write({ header }))) return false;
     const checksum = await this.#outgoing.writeBody(step.payload.body);
     return checksum !== null && (await this.#write({ commit: { crc32: checksum } }));
   }

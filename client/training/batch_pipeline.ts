@@ -4,6 +4,8 @@ import type { TrainBatchesOpened, TrainBatchesResponse } from '../../generated/d
 import { TrainResult } from '../classifier/train_result.js';
 import { refusalError } from '../errors/decode.js';
 import { type DlClassifierError, transportError } from '../errors/error.js';
+import { UnknownImagesError } from '../errors/refusals.js';
+import { RemoteStore } from '../references/remote_store.js';
 import { type CallOptions, onAbort } from '../transport/call_options.js';
 import { AnswerWatch } from './answer_watch.js';
 import { BatchCall } from './batch_call.js';
@@ -15,6 +17,9 @@ import type { StepTarget } from './train_batch.js';
 export interface PipelineOptions extends CallOptions, BatchOptions {
   readonly onRefused?: ((error: DlClassifierError<string>, batch: number) => void) | undefined;
 }
+
+/** Ends a call whose batch was refused, when the stream goes on. */
+class HandledRefusal extends Error {}
 
 /**
  * Batches under way, in order, down one TrainBatches call. Where the connection is lost, the next call asks what was applied and sends the
@@ -94,6 +99,7 @@ export class BatchPipeline {
       } catch (error) {
         if (this.#answered > answered) repetition = 0;
         if (signal.aborted) return;
+        if (this.#goesOnAfter(error)) continue;
         if (repetition >= this.options.retries || !canHelp(error)) return this.#fail(error);
       }
       try {
@@ -103,6 +109,16 @@ export class BatchPipeline {
         return;
       }
     }
+  }
+
+  /** Whether the next call may follow at once: after a batch that was refused for good, or one whose references were refused. */
+  #goesOnAfter(error: unknown): boolean {
+    if (error instanceof HandledRefusal) return true;
+    const [refused] = this.#unanswered;
+    if (!(error instanceof UnknownImagesError) || refused === undefined || !refused.mayBePreparedAgain) return false;
+    RemoteStore.of(this.target.connection).forget();
+    for (const batch of this.#unanswered) batch.prepareAgain(batch === refused);
+    return true;
   }
 
   async #runCall(): Promise<void> {
@@ -133,10 +149,15 @@ export class BatchPipeline {
     }
   }
 
+  /** A batch whose references are refused must be sent again before any later one, so that then the call has to end. */
+  get #continuesAfterRefusal(): boolean {
+    return this.options.onRefused !== undefined && this.options.references === 'never';
+  }
+
   #open(signal: AbortSignal | undefined): BatchCall {
     const { connection, classifier } = this.target;
     const unanswered = this.#unanswered.filter(({ sent }) => sent).map(({ requestId }) => requestId);
-    return new BatchCall(connection, { classifier, continueAfterRefusal: this.options.onRefused !== undefined, unanswered }, { signal });
+    return new BatchCall(connection, { classifier, continueAfterRefusal: this.#continuesAfterRefusal, unanswered }, { signal });
   }
 
   /** Sends what is not answered, then each batch that comes, until there is no more or the call ends. */
@@ -188,12 +209,13 @@ export class BatchPipeline {
       this.#applied++;
     } else if (outcome.$case === 'refused') {
       const error = refusalError(outcome.value);
-      if (this.options.onRefused === undefined) throw error;
+      if (this.options.onRefused === undefined || (error instanceof UnknownImagesError && batch.mayBePreparedAgain)) throw error;
       this.options.onRefused(error, batch.number);
     }
     this.#unanswered = this.#unanswered.filter((one) => one !== batch);
     this.#answered++;
     batch.answer(result);
+    if (result === null && !this.#continuesAfterRefusal) throw new HandledRefusal();
   }
 
   /** A batch that cannot be prepared: those before it are trained, it and those after it are not. */

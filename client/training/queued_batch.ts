@@ -1,6 +1,8 @@
 import { namedValues } from '../classifier/set_params.js';
 import type { TrainResult } from '../classifier/train_result.js';
-import { type ImageOptions, imagePayload } from '../images/payload.js';
+import type { ImageOptions } from '../images/payload.js';
+import { CallImages } from '../references/call_images.js';
+import { RemoteStore } from '../references/remote_store.js';
 import { type AugmentationOptions, encodeAugmentation } from './augmentation.js';
 import type { LabelledBatch } from './labelled_batch.js';
 import { withRetries } from './retry.js';
@@ -18,8 +20,9 @@ export type Prepared = Omit<StepCall, 'requestId' | 'expectedStep'>;
 export class QueuedBatch {
   /** Settles when the batch is answered; null where it was refused and the stream goes on. */
   readonly result: Promise<TrainResult | null>;
-  /** Decodes the images as soon as the batch is there. */
-  readonly prepared: Promise<Prepared>;
+  readonly #images: CallImages;
+  readonly #prepare: () => Promise<Prepared>;
+  #prepared: Promise<Prepared>;
   /** Whether the server may have all of it. */
   sent = false;
   #resolve: (result: TrainResult | null) => void = () => {};
@@ -41,10 +44,36 @@ export class QueuedBatch {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.prepared = prepare(batch, target, options, signal);
+    const size = () => target.imageSize({ signal });
+    this.#images = new CallImages(RemoteStore.of(target.connection), batch.images, { ...options, size, signal });
+    this.#prepare = async () => ({
+      classifier: target.classifier,
+      labels: encodeLabels(batch.labels),
+      params: namedValues(batch.parameters ?? {}),
+      augmentation: options.augmentation === undefined ? undefined : encodeAugmentation(options.augmentation),
+      payload: await withRetries(options.retries, signal, () => this.#images.payload()),
+    });
+    this.#prepared = this.#prepare();
     // Whoever waits for the oldest batch hears of it; the others fail because that one did.
     this.result.catch(() => {});
-    this.prepared.catch(() => {});
+    this.#prepared.catch(() => {});
+  }
+
+  /** Images are decoded, or stored on the server, as soon as the batch is there. */
+  get prepared(): Promise<Prepared> {
+    return this.#prepared;
+  }
+
+  /** Whether refused references leave another way. */
+  get mayBePreparedAgain(): boolean {
+    return this.#images.hasAnotherWay;
+  }
+
+  /** After a refusal of references: to images of this batch, or of another one. */
+  prepareAgain(ours: boolean): void {
+    this.#images.refused(ours);
+    this.#prepared = this.#prepare();
+    this.#prepared.catch(() => {});
   }
 
   answer(result: TrainResult | null): void {
@@ -54,15 +83,4 @@ export class QueuedBatch {
   fail(error: unknown): void {
     this.#reject(error);
   }
-}
-
-async function prepare(batch: LabelledBatch, target: StepTarget, options: BatchOptions, signal: AbortSignal): Promise<Prepared> {
-  const size = () => withRetries(options.retries, signal, () => target.imageSize({ signal }));
-  return {
-    classifier: target.classifier,
-    labels: encodeLabels(batch.labels),
-    params: namedValues(batch.parameters ?? {}),
-    augmentation: options.augmentation === undefined ? undefined : encodeAugmentation(options.augmentation),
-    payload: await imagePayload(batch.images, size, options, signal),
-  };
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { TrainResult } from '../classifier/train_result.js';
 import type { ImageSize, Images } from '../images/image.js';
-import { type ImageOptions, imagePayload } from '../images/payload.js';
+import type { ImageOptions } from '../images/payload.js';
+import { CallImages } from '../references/call_images.js';
+import { RemoteStore } from '../references/remote_store.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
 import { type AugmentationOptions, encodeAugmentation } from './augmentation.js';
@@ -43,17 +45,17 @@ export async function trainBatch(
 ): Promise<TrainResult> {
   const { signal, timeoutMs } = options;
   signal?.throwIfAborted();
+  const callImages = new CallImages(RemoteStore.of(target.connection), images, { ...options, size: () => target.imageSize({ signal }) });
   const step = {
     classifier: target.classifier,
     labels: encodeLabels(labels),
-    payload: await imagePayload(images, () => target.imageSize({ signal }), options, signal),
     requestId: options.requestId ?? randomUUID(),
     expectedStep: options.expectedStep,
     params: [],
     augmentation: options.augmentation === undefined ? undefined : encodeAugmentation(options.augmentation),
   };
   const response = await withRetries(options.retries ?? DEFAULT_RETRIES, signal, () =>
-    sendStep(target.connection, step, { signal, timeoutMs }),
+    callImages.send((payload) => sendStep(target.connection, { ...step, payload }, { signal, timeoutMs })),
   );
   return new TrainResult(target.connection, response);
 }

@@ -37,6 +37,13 @@ export interface ConnectOptions {
    * @default 600000
    */
   readonly transferTimeoutMs?: number | undefined;
+  /**
+   * Called with what the user should know and is no error: images that are sent again and again, because the server cannot store them.
+   * Once for each cause.
+   *
+   * @default process.emitWarning, with the name DlClassifierWarning
+   */
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Ends the waiting for the server. */
   readonly signal?: AbortSignal | undefined;
 }

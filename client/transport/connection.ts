@@ -45,6 +45,8 @@ export class Connection {
   readonly #client: GrpcClient;
   readonly #timeoutMs: number;
   readonly #transferTimeoutMs: number;
+  /** Tells the user of something that is no error. */
+  readonly warn: (message: string) => void;
   #closed = false;
 
   constructor(
@@ -54,6 +56,7 @@ export class Connection {
     this.#client = new GrpcClient(address, channelCredentials(options), channelOptions(options));
     this.#timeoutMs = options.timeoutMs ?? 60_000;
     this.#transferTimeoutMs = options.transferTimeoutMs ?? 600_000;
+    this.warn = options.onWarning ?? ((message) => process.emitWarning(message, 'DlClassifierWarning'));
   }
 
   /** @throws ConnectionError when the server is not there within the time */

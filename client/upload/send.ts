@@ -18,6 +18,9 @@ export interface Upload<Header, Request, Response> {
   readonly message: (fields: UploadMessage<Header>) => Request;
 }
 
+/** Of an upload without bytes, which is one message. */
+export const COMMIT_OF_NOTHING: UploadCommit = { crc32: 0 };
+
 /** Sends header, bytes and commit as fast as the server takes them, and resolves with its response. */
 export async function send<Header, Request, Response>(
   connection: Connection,
@@ -30,6 +33,11 @@ export async function send<Header, Request, Response>(
   const outgoing = new Outgoing(call.stream);
   const encode = (fields: UploadMessage<Header>): Buffer => upload.method.requestSerialize(upload.message(fields));
   try {
+    if (upload.body.byteLength === 0) {
+      await outgoing.write(encode({ header: upload.header, commit: COMMIT_OF_NOTHING }));
+      call.stream.end();
+      return await call.response;
+    }
     await outgoing.write(encode({ header: upload.header, commit: undefined }));
     const checksum = await outgoing.writeBody(upload.body);
     if (checksum !== null) {

@@ -15,3 +15,9 @@ export function refuseUnknown(unknown: readonly boolean[]): Refusal {
   const value = UnknownImages.encode({ positions }).finish();
   return refuse('UNKNOWN_IMAGES', { count, image: unknown.indexOf(true) }, { details: [{ typeUrl: UNKNOWN_IMAGES_TYPE, value }] });
 }
+
+/** What {@link refuseUnknown} has listed; undefined for other refusals. */
+export function unknownImagesOf({ details }: Refusal): UnknownImages | undefined {
+  const detail = details.find(({ typeUrl }) => typeUrl === UNKNOWN_IMAGES_TYPE);
+  return detail && UnknownImages.decode(detail.value);
+}

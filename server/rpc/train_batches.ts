@@ -8,6 +8,7 @@ import type { TrainReceipt } from '../classifier/classifier.js';
 import { STREAM_BATCHES } from '../config.js';
 import type { Refusal } from '../errors/refusal.js';
 import { toldRefusal } from '../errors/told_refusal.js';
+import { unknownImagesOf } from '../image_store/unknown_images.js';
 import { BatchStream } from './batch_stream.js';
 import type { CallContext } from './context.js';
 import { toTrainBatchResponse } from './train_batch.js';
@@ -46,5 +47,6 @@ function applied(receipt: TrainReceipt): Outcome {
 }
 
 function refused(refusal: Refusal): Outcome {
-  return { $case: 'refused', value: { status: refusal.status, reason: refusal.reason, ...toldRefusal(refusal) } };
+  const unknownImages = unknownImagesOf(refusal);
+  return { $case: 'refused', value: { status: refusal.status, reason: refusal.reason, unknownImages, ...toldRefusal(refusal) } };
 }

@@ -7,6 +7,8 @@ export interface CuttingProxy extends AsyncDisposable {
   readonly address: string;
   /** Connections accepted so far. */
   connections(): number;
+  /** Bytes that clients have sent so far. */
+  sentBytes(): number;
   /** From now on answers are held back; the connection breaks when the client has sent this many more bytes and fallen silent. */
   cutAfter(bytes: number): Promise<void>;
   /** From now on each new connection breaks after so many bytes, in the middle of whatever they are part of; null means that no connection breaks any more. */
@@ -26,6 +28,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   const [host, port] = target.split(':');
   const pairs = new Set<readonly [Socket, Socket]>();
   let connections = 0;
+  let sentBytes = 0;
   let nextLimit: (() => ByteLimit) | null = null;
   let onClientBytes: (bytes: number) => void = () => {};
   const server = createServer((client) => {
@@ -40,6 +43,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     };
     const limit = nextLimit?.();
     client.on('data', (bytes: Buffer) => {
+      sentBytes += bytes.length;
       onClientBytes(bytes.length);
       passing('client', bytes, upstream);
     });
@@ -86,6 +90,7 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     connections: () => connections,
+    sentBytes: () => sentBytes,
     cutAfter,
     cutEach: (limit) => {
       nextLimit = limit;
