@@ -2,6 +2,8 @@
  * Measures beside a named peer, in the same run on the same machine.
  *
  *   npm run bench -- step [--json FILE] [--cases PATTERN] [--quick]   a training step beside PyTorch
+ *   npm run bench -- agreement [--json FILE] [--networks NAMES]       errors of both beside float64
+ *   npm run bench -- accuracy [--json FILE]                          top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
  *   npm run bench -- orders [--threads N]                             convolutions in the two orders of activations
  */
@@ -9,6 +11,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { PACKAGE_ROOT } from '../server/package_root.js';
+import { measureAccuracy } from './accuracy/measure.js';
+import { accuracyTable } from './accuracy/table.js';
+import { measureAgreement } from './agreement/measure.js';
+import { agreementTable } from './agreement/table.js';
 import { describeMachine } from './machine.js';
 import { type BenchResult, markdown, type Row } from './result.js';
 import { type StepCase, selectCases } from './step/case.js';
@@ -40,6 +46,32 @@ program
       console.error(`  ours ${summary(ours)}; PyTorch ${summary(peer)}: ${ratio.toFixed(2)} x`);
     }
     console.log(markdown({ machine, command, rows }));
+  });
+
+program
+  .command('agreement')
+  .description('how far logits, gradients and losses are from float64, beside how far those of PyTorch are')
+  .option('--json <file>', 'write the rows and the machine to a file')
+  .option('--networks <names>', 'only these, for instance "alexnet,resnet50"', '')
+  .action(async ({ json, networks }: { json?: string; networks: string }) => {
+    const command = `npm run bench -- agreement${networks ? ` --networks "${networks}"` : ''}`;
+    const result = await measureAgreement(networks.split(',').filter(Boolean), (rows) => {
+      const soFar: BenchResult = { machine: describeMachine(), command, rows };
+      if (json !== undefined) writeFileSync(json, `${JSON.stringify(soFar, null, 2)}\n`);
+      return soFar;
+    });
+    console.log(agreementTable(result));
+  });
+
+program
+  .command('accuracy')
+  .description('top-1 error of resnet18 trained from scratch by one recipe, beside PyTorch')
+  .option('--json <file>', 'write the row and the machine to a file')
+  .action(async ({ json }: { json?: string }) => {
+    const machine = describeMachine();
+    const result: BenchResult = { machine, command: 'npm run bench -- accuracy', rows: [await measureAccuracy()] };
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+    console.log(accuracyTable(result));
   });
 
 program

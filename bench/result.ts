@@ -14,13 +14,14 @@ export interface Row {
   readonly ours: number;
   readonly peer: number;
   readonly ratio: number;
-  readonly unit: 'images/s' | 'MiB';
+  readonly unit: 'images/s' | 'MiB' | 'relative error' | 'top-1 error';
   /** More of the same measurement, for whoever asks why. */
   readonly details?: unknown;
 }
 
 /** The rows as Markdown, one line a case, speed and memory side by side. */
-export function markdown({ machine, command, rows }: BenchResult): string {
+export function markdown(result: BenchResult): string {
+  const { rows } = result;
   const memory = new Map(rows.filter(({ unit }) => unit === 'MiB').map((row) => [row.case, row]));
   const lines = rows
     .filter(({ unit }) => unit === 'images/s')
@@ -34,10 +35,17 @@ export function markdown({ machine, command, rows }: BenchResult): string {
     '| --- | ---: | ---: | ---: | ---: | ---: |',
     ...lines,
     '',
-    `${machine.processor}, ${machine.cores} cores (${machine.instructions}), ${machine.memoryGibibytes} GiB; ${machine.system}; ` +
-      `${machine.libraries.join(', ')}; ${machine.peer}; commit ${machine.commit}, ${machine.date}: \`${command}\``,
+    machineLine(result),
     '',
   ].join('\n');
+}
+
+/** Where and when it was measured, and by which command. */
+export function machineLine({ machine, command }: Pick<BenchResult, 'machine' | 'command'>): string {
+  return (
+    `${machine.processor}, ${machine.cores} cores (${machine.instructions}), ${machine.memoryGibibytes} GiB; ${machine.system}; ` +
+    `${machine.libraries.join(', ')}; ${machine.peer}; commit ${machine.commit}, ${machine.date}: \`${command}\``
+  );
 }
 
 /** Three significant digits, as many as such a measurement has. */

@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Engine, Precision } from '../../native/index.js';
+import { encodeHeader, type TensorEntry } from '../../server/store/safetensors.js';
+import { type Batches, drawBatches, type Photographs } from '../photographs.js';
+import { runPythonScript } from '../python.js';
+import { readTensorFile, type TensorFile } from '../tensor_file.js';
+import { type AgreementCase, GRADIENT_BATCHES, IMAGES, LEARNING_RATE, MOMENTUM, SIZE, STEPS } from './case.js';
+import { type Distances, type Quantity, quantities } from './distances.js';
+import { measureOurs, type Truth } from './ours.js';
+
+/** Both programs' distances from the truth, by quantity. */
+export interface Agreement {
+  readonly precision: Precision;
+  readonly ours: Readonly<Record<Quantity, number>>;
+  readonly peer: Readonly<Record<Quantity, number>>;
+}
+
+interface PeerAnswer {
+  readonly losses: Readonly<Record<Precision | 'float64', readonly number[]>>;
+  readonly logits: Readonly<Record<Precision, number>>;
+  readonly gradients: Readonly<Record<Precision, readonly Readonly<Record<string, number>>[]>>;
+}
+
+/** Below this share of the largest tensor's norm a gradient is rounding alone: a bias in front of a batch norm has none. */
+const ZERO_GRADIENT = 1e-9;
+
+/** PyTorch makes the weights and the truth, then the engine is measured against it. */
+export async function compareAgreement(engine: Engine, agreementCase: AgreementCase, photographs: Photographs): Promise<Agreement[]> {
+  const { graph, network, seed } = agreementCase;
+  const { precisions, threads } = engine.info;
+  const folder = await mkdtemp(join(tmpdir(), 'agreement-'));
+  try {
+    // One batch more than steps: the loss after 50 steps is that of the 51st.
+    const batches = await drawBatches(photographs.training, { steps: STEPS + 1, images: IMAGES, size: SIZE, seed });
+    const file = join(folder, 'batches.safetensors');
+    await writeFile(file, batchesFile(batches));
+    const peer = (await runPythonScript('bench/peer/torch_agreement.py', {
+      ...{ graph, channels: 3, height: SIZE, width: SIZE, seed, batches: file, folder, precisions, threads },
+      ...{ gradient_batches: GRADIENT_BATCHES, learning_rate: LEARNING_RATE, momentum: MOMENTUM, weight_prior: network.defaultWeightPrior },
+    })) as PeerAnswer;
+    const [initial, logits] = await Promise.all(['initial', 'logits'].map((name) => readTensorFile(join(folder, `${name}.safetensors`))));
+    const gradient = (batch: number) => readTensorFile(join(folder, `gradient.${batch}.safetensors`));
+    const truth: Truth = { logConfidences: logits?.get('logits')?.data ?? [], gradient, gradientBatches: GRADIENT_BATCHES };
+    const zero = zeroTensors(await gradient(0));
+    const agreements: Agreement[] = [];
+    for (const precision of precisions) {
+      const ours = await measureOurs(engine, agreementCase, precision, initial ?? new Map(), batches, truth);
+      const theirs: Distances = {
+        logits: peer.logits[precision],
+        gradients: peer.gradients[precision].map((errors) => new Map(Object.entries(errors))),
+        losses: peer.losses[precision],
+      };
+      agreements.push({
+        precision,
+        ours: quantities(ours, zero, peer.losses.float64),
+        peer: quantities(theirs, zero, peer.losses.float64),
+      });
+    }
+    return agreements;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function batchesFile({ steps, images, size, pixels, labels }: Batches): Buffer {
+  const tensors: TensorEntry[] = [
+    { name: 'labels', dtype: 'I64', shape: [steps, images], data: new Uint8Array(BigInt64Array.from(labels, BigInt).buffer) },
+    { name: 'pixels', dtype: 'U8', shape: [steps, images, size, size, 3], data: pixels },
+  ];
+  return Buffer.concat([encodeHeader(new Map(), tensors), ...tensors.map(({ data }) => data)]);
+}
+
+function zeroTensors(gradient: TensorFile): Set<string> {
+  const norms = new Map([...gradient].map(([name, { data }]) => [name, Math.sqrt(norm2(data))]));
+  const largest = Math.max(...norms.values());
+  return new Set([...norms].filter(([, norm]) => norm < ZERO_GRADIENT * largest).map(([name]) => name));
+}
+
+function norm2(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += (values[i] ?? Number.NaN) ** 2;
+  return sum;
+}

@@ -1,0 +1,27 @@
+import { engineBinding } from '../../native/index.js';
+import { loadPhotographs } from '../photographs.js';
+import type { Row } from '../result.js';
+import { agreementCases } from './case.js';
+import { type Agreement, compareAgreement } from './compare.js';
+import { agreementRows } from './table.js';
+
+/**
+ * Measures all cases of these networks.
+ *
+ * @param names none means all networks
+ * @param save is called with all rows so far after each network
+ */
+export async function measureAgreement<Saved>(names: readonly string[], save: (rows: readonly Row[]) => Saved): Promise<Saved> {
+  const photographs = await loadPhotographs();
+  const sequences = new Map<string, Agreement[][]>();
+  let saved = save([]);
+  const engine = new (engineBinding().Engine)({ threads: null, queueLength: 4 });
+  for (const agreementCase of agreementCases(names, photographs.classes)) {
+    const { name } = agreementCase.network;
+    console.error(`${name}, sequence ${agreementCase.seed}`);
+    sequences.set(name, [...(sequences.get(name) ?? []), await compareAgreement(engine, agreementCase, photographs)]);
+    saved = save([...sequences].flatMap(([network, all]) => agreementRows(network, all)));
+  }
+  await engine.close();
+  return saved;
+}

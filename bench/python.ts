@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { PACKAGE_ROOT } from '../server/package_root.js';
+
+/** The Python that scripts/setup makes; it has PyTorch. */
+export function python(): string {
+  const interpreter = `${PACKAGE_ROOT}.venv/bin/python`;
+  if (!existsSync(interpreter)) throw new Error(`${interpreter} is missing: run scripts/setup --tests`);
+  return interpreter;
+}
+
+/**
+ * Runs a script to its end with one JSON value on its standard input, and returns the JSON value that it prints.
+ *
+ * @param script path from the repository's root
+ */
+export async function runPythonScript(script: string, request: unknown): Promise<unknown> {
+  const child = spawn(python(), [PACKAGE_ROOT + script], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  child.stdin.end(JSON.stringify(request));
+  const [output, problem] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  if (child.exitCode !== 0) throw new Error(`${script} ended with ${child.exitCode ?? child.signalCode}:\n${problem}`);
+  return JSON.parse(output);
+}
