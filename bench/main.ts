@@ -5,16 +5,19 @@
  *   npm run bench -- agreement [--json FILE] [--networks NAMES]       errors of both beside float64
  *   npm run bench -- accuracy [--json FILE]                          top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
+ *   npm run bench -- freeze [--network NAME]                          CPU time of a step as more and more layers are frozen
  *   npm run bench -- orders [--threads N]                             convolutions in the two orders of activations
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import type { Precision } from '../native/index.js';
 import { PACKAGE_ROOT } from '../server/package_root.js';
 import { measureAccuracy } from './accuracy/measure.js';
 import { accuracyTable } from './accuracy/table.js';
 import { measureAgreement } from './agreement/measure.js';
 import { agreementTable } from './agreement/table.js';
+import { measureFreeze } from './freeze.js';
 import { describeMachine } from './machine.js';
 import { type BenchResult, markdown, type Row } from './result.js';
 import { type StepCase, selectCases } from './step/case.js';
@@ -79,6 +82,24 @@ program
   .argument('<file>', 'what --json wrote')
   .description('a result as the table of the README')
   .action((file: string) => console.log(markdown(JSON.parse(readFileSync(file, 'utf8')) as BenchResult)));
+
+program
+  .command('freeze')
+  .description('CPU time of a training step as more and more layers are frozen, one thread')
+  .option('--network <name>', 'one that the server knows', 'resnet18')
+  .option('--size <pixels>', 'width and height of the images', '224')
+  .option('--batch <images>', 'images a step', '8')
+  .addOption(new Option('--precision <name>', 'of the arithmetic').choices(['float32', 'bfloat16']).default('float32'))
+  .option('--rounds <count>', 'steps of each case', '5')
+  .action(({ network, size, batch, precision, rounds }: Record<string, string>) =>
+    measureFreeze({
+      network: network ?? '',
+      size: Number(size),
+      batch: Number(batch),
+      precision: precision as Precision,
+      rounds: Number(rounds),
+    }),
+  );
 
 program
   .command('orders')

@@ -137,6 +137,50 @@ test('a model that is closed while restore copies rejects it with CLOSED and lea
   await other.close();
 });
 
+test('another solver begins with a state of 0, which is counted, stored and restored', async (t) => {
+  const model = makeModel(engine);
+  await step(model, 0);
+  const before = byKey(await model.snapshot());
+  const { parameterBytes } = await model.planMemory(planOptions(4));
+  await model.setSolver('adam');
+  const { parameterBytes: withAdam } = await model.planMemory(planOptions(4));
+  t.true(withAdam >= parameterBytes + 4 * model.parameterCount);
+  const planned = await engine.planMemory(smallGraph(), SMALL_INPUT, planOptions(4), 'adam');
+  t.is(planned.parameterBytes, withAdam);
+  const changed = byKey(await model.snapshot());
+  t.deepEqual(
+    [...before.keys()].filter((key) => !changed.has(key)).sort(),
+    [...before.keys()].filter((key) => key.startsWith('momentum ')).sort(),
+  );
+  for (const [key, data] of changed) {
+    if (before.has(key)) t.deepEqual(data, before.get(key), key);
+    else
+      t.true(
+        data.every((value) => value === 0),
+        key,
+      );
+  }
+  await step(model, 1);
+  const tensors = await model.snapshot();
+  t.deepEqual(
+    tensors.find(({ role, name }) => role === 'update_count' && name === 'fc.bias'),
+    {
+      name: 'fc.bias',
+      role: 'update_count',
+      shape: [],
+      data: Float32Array.of(1),
+    },
+  );
+  const other = makeModel(engine, 9n);
+  t.is(await refusalReason(() => other.restore(tensors)), 'INVALID_ARGUMENT');
+  await other.setSolver('adam');
+  await other.restore(tensors);
+  t.deepEqual(await other.snapshot(), tensors);
+  t.is(await refusalReason(() => other.setSolver('rmsprop' as never)), 'INVALID_ARGUMENT');
+  t.deepEqual(await other.snapshot(), tensors);
+  await Promise.all([model.close(), other.close()]);
+});
+
 test('after reshape the properties are those of the new graph, and other layers keep their values', async (t) => {
   const model = makeModel(engine);
   await step(model, 0);

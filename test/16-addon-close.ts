@@ -25,6 +25,7 @@ test('every method of a closed model rejects with CLOSED', async (t) => {
   for (const call of [
     () => model.planMemory(planOptions(2)),
     () => model.prepare(planOptions(2)),
+    () => model.setSolver('adam'),
     () => model.train(batch, new Int32Array(2), trainOptions(2)),
     () => model.apply(batch, planOptions(2)),
     () => model.snapshot(),

@@ -72,6 +72,40 @@ test('stop, store, start anew, read and go on: bit-equal to never having stopped
   t.deepEqual(await readdir(models), [before.fileName]);
 });
 
+test('with Adam, class weights, clipping, frozen layers and all that, too', async (t) => {
+  const models = t.context as string;
+  const { parameters, losses, bytes } = await withDaemon(models, async (client) => {
+    const classifier = await configured(client);
+    await setParams(
+      client,
+      classifier,
+      named('solver_type', 'adam'),
+      named('adam_beta1', 0.8),
+      named('adam_beta2', 0.99),
+      named('adam_epsilon', 1e-6),
+      named('weight_decay', 0.02),
+      named('max_gradient_norm', 0.5),
+      named('class_weights', 1, 2.5, 0.25),
+      named('batch_norm_momentum', 0.3),
+    );
+    await steps(client, classifier, 2);
+    await setParams(client, classifier, named('freeze', 'block1.*', 'block3.bn'));
+    await steps(client, classifier, 2);
+    await call(client, 'writeClassifier', { classifier, fileName: 'half-way' });
+    const before = await getParams(client, classifier);
+    // Layers that were frozen have seen fewer updates: each counts its own.
+    await setParams(client, classifier, named('freeze', 'block2.*'));
+    return { parameters: before, losses: await steps(client, classifier, 3), bytes: await serialize(client, classifier) };
+  });
+  await withDaemon(models, async (client) => {
+    const { classifier } = await call(client, 'readClassifier', { fileName: 'half-way', pretrained: undefined, seed: undefined });
+    t.deepEqual(await getParams(client, classifier), parameters);
+    await setParams(client, classifier, named('freeze', 'block2.*'));
+    t.deepEqual(await steps(client, classifier, 3), losses);
+    t.true((await serialize(client, classifier)).equals(bytes));
+  });
+});
+
 test('the serialized bytes are those of the file, and make the same classifier', async (t) => {
   const models = t.context as string;
   await withDaemon(models, async (client) => {

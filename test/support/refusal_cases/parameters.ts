@@ -47,6 +47,53 @@ export const parameterCases: readonly Case[] = [
       setParams(client, classifier, named('classes', 'x', 'y'), named('image_dimensions', 20n, 20n, 1n), named('momentum', 1)),
   },
   {
+    what: 'a solver that there is not, after other parameters of solvers',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'solver_type', got: 'rmsprop', wanted: "'sgd' or 'adam'" },
+    act: ({ client, classifier }) =>
+      setParams(client, classifier, named('adam_beta1', 0.5), named('weight_decay', 0.1), named('solver_type', 'rmsprop')),
+  },
+  {
+    what: 'a momentum of batch norms that would never move them, after another solver',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'batch_norm_momentum', got: '0', wanted: 'a number in (0, 1]' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('solver_type', 'adam'), named('batch_norm_momentum', 0)),
+  },
+  {
+    what: 'a limit of the gradient that is none',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'max_gradient_norm', got: '-1', wanted: 'a finite number >= 0' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('max_gradient_norm', -1)),
+  },
+  {
+    what: 'a pattern of layers that matches none, after one that does',
+    reason: 'WRONG_VALUE',
+    metadata: {
+      name: 'freeze',
+      got: 'layer1.*',
+      wanted: /^a pattern that matches a layer with weights: block1\.conv, block1\.bn, .*, classifier$/,
+    },
+    act: ({ client, classifier }) => setParams(client, classifier, named('freeze', 'block1.*', 'layer1.*')),
+  },
+  {
+    what: 'patterns of layers that leave none to train',
+    reason: 'WRONG_VALUE',
+    metadata: { name: 'freeze', got: '*', wanted: /^patterns that leave a layer to train, of block1\.conv, / },
+    act: ({ client, classifier }) => setParams(client, classifier, named('freeze', '*')),
+  },
+  {
+    what: 'class weights of other classes than there are',
+    reason: 'WRONG_VALUE_COUNT',
+    metadata: { name: 'class_weights', got: '2', wanted: '0 or 3, one for each class' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('solver_type', 'adam'), named('class_weights', 1, 2)),
+  },
+  {
+    what: 'class weights of another type',
+    reason: 'WRONG_TYPE',
+    metadata: { name: 'class_weights', got: 'a string', wanted: 'a real number' },
+    act: ({ client, classifier }) => setParams(client, classifier, named('class_weights', 1, 'two', 3)),
+  },
+  {
     what: 'a precision of a GPU',
     reason: 'WRONG_VALUE',
     metadata: { name: 'precision', got: 'tf32', wanted: /^float32( or bfloat16)?$/ },
