@@ -6,7 +6,7 @@ import { engineBinding, type Model, type Precision } from '../native/index.js';
 import { trainableLayers } from '../server/networks/definition.js';
 import { networkByName } from '../server/networks/index.js';
 import { freezeOf } from '../server/parameters/freeze.js';
-import { median } from './step/median.js';
+import { median } from './median.js';
 
 export interface FreezeOptions {
   readonly network: string;

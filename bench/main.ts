@@ -2,8 +2,9 @@
  * Measures beside a named peer, in the same run on the same machine.
  *
  *   npm run bench -- step [--json FILE] [--cases PATTERN] [--quick]   a training step beside PyTorch
+ *   npm run bench -- apply [--json FILE] [--cases PATTERN] [--quick]  a network applied beside ONNX Runtime
  *   npm run bench -- agreement [--json FILE] [--networks NAMES]       errors of both beside float64
- *   npm run bench -- accuracy [--json FILE]                          top-1 error after training from scratch
+ *   npm run bench -- accuracy [--json FILE]                           top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
  *   npm run bench -- freeze [--network NAME]                          CPU time of a step as more and more layers are frozen
  *   npm run bench -- orders [--threads N]                             convolutions in the two orders of activations
@@ -17,39 +18,71 @@ import { measureAccuracy } from './accuracy/measure.js';
 import { accuracyTable } from './accuracy/table.js';
 import { measureAgreement } from './agreement/measure.js';
 import { agreementTable } from './agreement/table.js';
+import { APPLY_CASES } from './apply/case.js';
+import { compareApply } from './apply/compare.js';
 import { measureFreeze } from './freeze.js';
 import { describeMachine } from './machine.js';
-import { type BenchResult, markdown, type Row } from './result.js';
-import { type StepCase, selectCases } from './step/case.js';
-import { type Comparison, compare, type Effort, type Measurement } from './step/compare.js';
+import { type BenchResult, markdown, type Row, type SpeedBenchmark, type SpeedResult } from './result.js';
+import { selectCases } from './select_cases.js';
+import { STEP_CASES, type StepCase } from './step/case.js';
+import { type Comparison, compare, type Measurement } from './step/compare.js';
+import type { Effort } from './turns.js';
 
 const FULL: Effort = { rounds: 5, turnSeconds: 2 };
 const QUICK: Effort = { rounds: 3, turnSeconds: 0.5 };
 
 const program = new Command('npm run bench --').description('measures beside a named peer, in the same run on the same machine');
 
-program
-  .command('step')
-  .description('images/s and peak memory of a training step beside PyTorch')
-  .option('--json <file>', 'write the rows and the machine to a file')
-  .option('--cases <pattern>', 'only cases whose names contain these words, for instance "resnet18 bfloat16, compact 64x64"', '')
-  .option('--quick', 'short turns: to see that it works', false)
-  .action(async ({ json, cases, quick }: { json?: string; cases: string; quick: boolean }) => {
-    const rows: Row[] = [];
-    const machine = describeMachine();
-    const command = ['npm run bench -- step', ...(cases ? [`--cases "${cases}"`] : []), ...(quick ? ['--quick'] : [])].join(' ');
-    for (const stepCase of selectCases(cases)) {
-      console.error(stepCase.name);
-      const comparison = await compare(stepCase, quick ? QUICK : FULL, console.error);
-      rows.push(...rowsOf(stepCase, comparison));
-      const result: BenchResult = { machine, command, rows };
-      // After each case: what was measured is not lost where a later one fails.
-      if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
-      const { ours, peer, ratio } = comparison;
-      console.error(`  ours ${summary(ours)}; PyTorch ${summary(peer)}: ${ratio.toFixed(2)} x`);
-    }
-    console.log(markdown({ machine, command, rows }));
-  });
+interface CaseOptions {
+  readonly json?: string;
+  readonly cases: string;
+  readonly quick: boolean;
+}
+
+/** A command that measures case after case, and writes and prints the rows. */
+function casesCommand(name: SpeedBenchmark, description: string, measure: (options: CaseOptions) => AsyncIterable<readonly Row[]>): void {
+  program
+    .command(name)
+    .description(description)
+    .option('--json <file>', 'write the rows and the machine to a file')
+    .option('--cases <pattern>', 'only cases whose names contain these words, for instance "resnet18 bfloat16, compact 64x64"', '')
+    .option('--quick', 'short turns: to see that it works', false)
+    .action(async (options: CaseOptions) => {
+      const { json, cases, quick } = options;
+      const rows: Row[] = [];
+      const machine = describeMachine();
+      const command = [`npm run bench -- ${name}`, ...(cases ? [`--cases "${cases}"`] : []), ...(quick ? ['--quick'] : [])].join(' ');
+      const result: SpeedResult = { benchmark: name, machine, command, rows };
+      for await (const more of measure(options)) {
+        rows.push(...more);
+        // After each case: what was measured is not lost where a later one fails.
+        if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+      }
+      console.log(markdown(result));
+    });
+}
+
+casesCommand('step', 'images/s and peak memory of a training step beside PyTorch', async function* ({ cases, quick }) {
+  for (const stepCase of selectCases(STEP_CASES, cases)) {
+    console.error(stepCase.name);
+    const comparison = await compare(stepCase, quick ? QUICK : FULL, console.error);
+    const { ours, peer, ratio } = comparison;
+    console.error(`  ours ${summary(ours)}; PyTorch ${summary(peer)}: ${ratio.toFixed(2)} x`);
+    yield rowsOf(stepCase, comparison);
+  }
+});
+
+casesCommand('apply', 'images/s of a network applied beside ONNX Runtime', async function* ({ cases, quick }) {
+  for (const applyCase of selectCases(APPLY_CASES, cases)) {
+    const { ours, peer, ratio } = await compareApply(applyCase, quick ? QUICK : FULL);
+    const row = { case: applyCase.name, ours: ours.imagesPerSecond, peer: peer.imagesPerSecond, ratio, unit: 'images/s' } as const;
+    console.error(`${row.case}: ours ${row.ours.toFixed(1)} images/s; ONNX Runtime ${row.peer.toFixed(1)}: ${ratio.toFixed(2)} x`);
+    yield [
+      { ...row, details: { turns: { ours: ours.turns, peer: peer.turns } } },
+      memoryRow(applyCase.name, ours.peakBytes, peer.peakBytes),
+    ];
+  }
+});
 
 program
   .command('agreement')
@@ -81,7 +114,7 @@ program
   .command('table')
   .argument('<file>', 'what --json wrote')
   .description('a result as the table of the README')
-  .action((file: string) => console.log(markdown(JSON.parse(readFileSync(file, 'utf8')) as BenchResult)));
+  .action((file: string) => console.log(markdown(JSON.parse(readFileSync(file, 'utf8')) as SpeedResult)));
 
 program
   .command('freeze')
@@ -117,7 +150,6 @@ function summary({ imagesPerSecond, phases: { forward, backward, update } }: Mea
 }
 
 function rowsOf({ name }: StepCase, { ours, peer, ratio, peerVariant }: Comparison): Row[] {
-  const [ourMebibytes, peerMebibytes] = [ours.peakBytes / 2 ** 20, peer.peakBytes / 2 ** 20];
   return [
     {
       case: name,
@@ -128,14 +160,14 @@ function rowsOf({ name }: StepCase, { ours, peer, ratio, peerVariant }: Comparis
       details: { peerVariant, turns: { ours: ours.turns, peer: peer.turns }, phaseMilliseconds: { ours: ours.phases, peer: peer.phases } },
     },
     {
-      case: name,
-      ours: ourMebibytes,
-      peer: peerMebibytes,
-      ratio: ourMebibytes / peerMebibytes,
-      unit: 'MiB',
+      ...memoryRow(name, ours.peakBytes, peer.peakBytes),
       details: { beforeTheNetwork: { ours: ours.startBytes / 2 ** 20, peer: peer.startBytes / 2 ** 20 } },
     },
   ];
+}
+
+function memoryRow(name: string, ours: number, peer: number): Row {
+  return { case: name, ours: ours / 2 ** 20, peer: peer / 2 ** 20, ratio: ours / peer, unit: 'MiB' };
 }
 
 await program.parseAsync();

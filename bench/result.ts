@@ -8,6 +8,19 @@ export interface BenchResult {
   readonly rows: readonly Row[];
 }
 
+/** Speed beside a peer. */
+export interface SpeedResult extends BenchResult {
+  readonly benchmark: SpeedBenchmark;
+}
+
+/** What was measured, and beside whom. */
+export const SPEED_BENCHMARKS = {
+  step: { title: 'training step', peer: 'PyTorch' },
+  apply: { title: 'applying', peer: 'ONNX Runtime' },
+} as const;
+
+export type SpeedBenchmark = keyof typeof SPEED_BENCHMARKS;
+
 /** One line of a table: the same quantity of both sides, and ours / peer. */
 export interface Row {
   readonly case: string;
@@ -20,8 +33,9 @@ export interface Row {
 }
 
 /** The rows as Markdown, one line a case, speed and memory side by side. */
-export function markdown(result: BenchResult): string {
-  const { rows } = result;
+export function markdown(result: SpeedResult): string {
+  const { benchmark, rows } = result;
+  const { title, peer: peerName } = SPEED_BENCHMARKS[benchmark];
   const memory = new Map(rows.filter(({ unit }) => unit === 'MiB').map((row) => [row.case, row]));
   const lines = rows
     .filter(({ unit }) => unit === 'images/s')
@@ -31,7 +45,7 @@ export function markdown(result: BenchResult): string {
       return `| ${[name, digits(ours), digits(peer), `**${ratio.toFixed(2)}**`, ...peak].join(' | ')} |`;
     });
   return [
-    '| training step | ours, images/s | PyTorch, images/s | ratio | ours, peak MiB | PyTorch, peak MiB |',
+    `| ${title} | ours, images/s | ${peerName}, images/s | ratio | ours, peak MiB | ${peerName}, peak MiB |`,
     '| --- | ---: | ---: | ---: | ---: | ---: |',
     ...lines,
     '',

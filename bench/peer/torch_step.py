@@ -2,10 +2,10 @@
 The peer of `npm run bench -- step`: a training step in PyTorch, as quick as plain PyTorch gets without a compiler.
 
 A worker: one JSON request a line on standard input, one JSON answer a line on standard output; between two requests it sleeps.
-  {"prepare": CASE, "variant": VARIANT}   builds the network; answers {}
+  {"prepare": CASE}                       builds the network; answers {}
   {"steps": N}                            trains; answers {"seconds": [each step], "phases": {"forward", "backward", "update": seconds of all}}
   {"memory": true}                        answers {"peak_bytes": VmHWM of this process}
-CASE: {network, graph, classes, width, height, batch, precision, threads}; VARIANT: {channels_last, optimizer: "foreach" | "fused"}.
+CASE: {network, graph, classes, width, height, batch, precision, threads, variant: {channels_last, optimizer: "foreach" | "fused"}}.
 
 A step is what the engine's step is: uint8 images (N, height, width, channels) in memory -> float and normalised -> forward -> loss ->
 backward -> SGD with momentum and weight decay on the weights of convolutions and fully connected layers. bfloat16 is autocast over float32
@@ -31,7 +31,8 @@ WEIGHT_PRIOR = 0.0001
 
 
 class Training:
-    def __init__(self, case, variant):
+    def __init__(self, case):
+        variant = case["variant"]
         torch.set_num_threads(case["threads"])
         torch.manual_seed(1)
         self.precision = case["precision"]
@@ -83,7 +84,7 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)
         if "prepare" in request:
-            training = Training(request["prepare"], request["variant"])
+            training = Training(request["prepare"])
             answer = {}
         elif "steps" in request:
             phases = {"forward": 0.0, "backward": 0.0, "update": 0.0}

@@ -16,20 +16,23 @@ export interface StepCase {
   readonly threads: number;
 }
 
-const CLASSES = 10;
+export const CLASSES = 10;
 
 const SHAPES = [
-  { network: 'compact', size: 64, batch: 64 },
-  { network: 'compact', size: 224, batch: 32 },
-  { network: 'resnet18', size: 224, batch: 16 },
+  { network: 'compact', size: 64, batch: 64, threads: [1, 2] },
+  { network: 'compact', size: 224, batch: 32, threads: [1, 2] },
+  { network: 'resnet18', size: 224, batch: 16, threads: [1, 2] },
+  { network: 'resnet50', size: 224, batch: 16, threads: [1, 2] },
+  { network: 'mobilenet_v2', size: 224, batch: 16, threads: [2] },
+  { network: 'alexnet', size: 224, batch: 64, threads: [2] },
+  { network: 'enhanced', size: 224, batch: 32, threads: [2] },
 ] as const;
 const PRECISIONS: readonly Precision[] = ['float32', 'bfloat16'];
-const THREADS = [1, 2];
 
 /** All cases in the order in which they are run. */
-export const STEP_CASES: readonly StepCase[] = SHAPES.flatMap(({ network, size, batch }) =>
+export const STEP_CASES: readonly StepCase[] = SHAPES.flatMap(({ network, size, batch, threads: counts }) =>
   PRECISIONS.flatMap((precision) =>
-    THREADS.map((threads) => ({
+    counts.map((threads) => ({
       name: `${network} ${size}x${size} batch ${batch} ${precision} ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
       network,
       graph: graphOf(network, size),
@@ -43,17 +46,9 @@ export const STEP_CASES: readonly StepCase[] = SHAPES.flatMap(({ network, size, 
   ),
 );
 
-function graphOf(name: string, size: number): NetworkGraph {
+/** The graph of a network for colour images of this size. */
+export function graphOf(name: string, size: number): NetworkGraph {
   const network = networkByName(name);
   if (network === null) throw new Error(`no network ${name}`);
   return network.graph({ classes: CLASSES, channels: 3, width: size, height: size });
-}
-
-/** The cases that have every word of a pattern in their names; several patterns are separated by commas, none means all cases. */
-export function selectCases(patterns: string): readonly StepCase[] {
-  const wanted = patterns.split(',').map((pattern) => pattern.split(' ').filter((word) => word !== ''));
-  const selected = STEP_CASES.filter(({ name }) => wanted.some((words) => words.every((word) => name.split(' ').includes(word))));
-  if (selected.length === 0)
-    throw new Error(`no case matches ${patterns}; the cases are:\n  ${STEP_CASES.map(({ name }) => name).join('\n  ')}`);
-  return selected;
 }

@@ -1,7 +1,14 @@
+import { median } from '../median.js';
+import type { Worker } from '../worker.js';
+import { startPython } from '../workers.js';
+import { ALLOCATORS, type Allocator } from './allocators.js';
 import type { StepCase } from './case.js';
-import { median } from './median.js';
-import type { Variant } from './worker.js';
-import { ALLOCATORS, type Allocator, startPeer } from './workers.js';
+
+/** How the peer computes: what of it is quicker depends on case and machine. */
+export interface Variant {
+  readonly channels_last: boolean;
+  readonly optimizer: 'foreach' | 'fused';
+}
 
 /** The quickest way that PyTorch has for a case. */
 export interface PeerChoice {
@@ -22,7 +29,7 @@ export async function choosePeer(stepCase: StepCase, onTrial: (text: string) => 
   for (const allocator of Object.keys(ALLOCATORS) as Allocator[]) {
     await using peer = startPeer(stepCase.threads, allocator);
     for (const variant of VARIANTS) {
-      await peer.prepare(stepCase, variant);
+      await peer.prepare({ ...stepCase, variant });
       const { seconds: all } = await peer.steps(1 + TRIAL_STEPS);
       const seconds = median(all.slice(1));
       onTrial(`${describePeer({ variant, allocator })}: ${(stepCase.batch / seconds).toFixed(1)} images/s`);
@@ -31,6 +38,10 @@ export async function choosePeer(stepCase: StepCase, onTrial: (text: string) => 
   }
   if (best === null) throw new Error('no variant of the peer was tried');
   return best;
+}
+
+export function startPeer(threads: number, allocator: Allocator): Worker {
+  return startPython('torch_step.py', threads, 'PyTorch', ALLOCATORS[allocator]);
 }
 
 export function describePeer({ variant, allocator }: PeerChoice): string {

@@ -1,9 +1,7 @@
 /** Our side of `npm run bench -- step`: the engine, asked as the peer is asked (bench/peer/torch_step.py). */
-import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { type Engine, engineBinding, type Model, type StagingBuffer, type TrainOptions } from '../../native/index.js';
+import { peakBytes, serve, type Turn } from '../worker.js';
 import type { StepCase } from './case.js';
-import type { Turn, WorkerRequest } from './worker.js';
 
 class Training {
   private readonly engine: Engine;
@@ -63,26 +61,16 @@ class Training {
   }
 }
 
-function peakBytes(): number {
-  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  if (kibibytes === undefined) throw new Error('/proc/self/status has no VmHWM');
-  return Number(kibibytes) * 1024;
-}
-
 /** The one training of this process; `prepare` makes it. */
 const prepared: { training: Training | null } = { training: null };
 
-async function answer(request: WorkerRequest): Promise<unknown> {
-  if (request.prepare !== undefined) {
-    prepared.training = new Training(request.prepare);
+await serve(async ({ prepare, steps, memory }) => {
+  if (prepare !== undefined) {
+    prepared.training = new Training(prepare as StepCase);
     return {};
   }
-  if (request.memory) return { peak_bytes: peakBytes() };
-  if (prepared.training === null || request.steps === undefined) throw new Error(`cannot answer ${JSON.stringify(request)}`);
-  return prepared.training.turn(request.steps);
-}
-
-for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(`${JSON.stringify(await answer(JSON.parse(line) as WorkerRequest))}\n`);
-}
+  if (memory) return { peak_bytes: peakBytes() };
+  if (prepared.training === null || steps === undefined) throw new Error('no case is prepared, or no number of steps given');
+  return prepared.training.turn(steps);
+});
 await prepared.training?.close();

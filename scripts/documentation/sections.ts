@@ -97,5 +97,6 @@ export const sections: Readonly<Record<string, () => string>> = {
   errors: errorTable,
   networks: networkTable,
   flags: flagTable,
-  benchmark,
+  'step-benchmark': () => benchmark('step'),
+  'apply-benchmark': () => benchmark('apply'),
 };

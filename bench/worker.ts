@@ -1,18 +1,12 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import type { StepCase } from './case.js';
-
-/** How the peer computes: what of it is quicker depends on case and machine. */
-export interface Variant {
-  readonly channels_last: boolean;
-  readonly optimizer: 'foreach' | 'fused';
-}
 
 export interface WorkerRequest {
-  readonly prepare?: StepCase;
-  readonly variant?: Variant;
+  /** What to measure, in the words of the benchmark. */
+  readonly prepare?: unknown;
   readonly steps?: number;
   readonly memory?: true;
 }
@@ -20,12 +14,12 @@ export interface WorkerRequest {
 /** Seconds of the steps of one turn. */
 export interface Turn {
   readonly seconds: readonly number[];
-  /** Over all steps of the turn. */
-  readonly phases: { readonly forward: number; readonly backward: number; readonly update: number };
+  /** Over all steps of the turn, where the workers tell them. */
+  readonly phases?: { readonly forward: number; readonly backward: number; readonly update: number };
 }
 
 /**
- * A process that trains when it is told to and sleeps in between: one JSON request a line in, one JSON answer a line out.
+ * A process that works when it is told to and sleeps in between: one JSON request a line in, one JSON answer a line out.
  * Both sides of a comparison are one, alive at the same time, so that their turns can alternate.
  */
 export class Worker implements AsyncDisposable {
@@ -42,8 +36,9 @@ export class Worker implements AsyncDisposable {
     this.answers = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
 
-  async prepare(stepCase: StepCase, variant?: Variant): Promise<void> {
-    await this.ask({ prepare: stepCase, ...(variant === undefined ? {} : { variant }) });
+  /** The answer is the benchmark's own. */
+  async prepare(wanted: unknown): Promise<unknown> {
+    return this.ask({ prepare: wanted });
   }
 
   async steps(count: number): Promise<Turn> {
@@ -68,4 +63,18 @@ export class Worker implements AsyncDisposable {
     this.child.stdin.end();
     await closed;
   }
+}
+
+/** Answers the requests on standard input, in their order, until it ends. */
+export async function serve(answer: (request: WorkerRequest) => Promise<unknown>): Promise<void> {
+  for await (const line of createInterface({ input: process.stdin })) {
+    process.stdout.write(`${JSON.stringify(await answer(JSON.parse(line) as WorkerRequest))}\n`);
+  }
+}
+
+/** The most memory that this process has ever held. */
+export function peakBytes(): number {
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  if (kibibytes === undefined) throw new Error('/proc/self/status has no VmHWM');
+  return Number(kibibytes) * 1024;
 }
