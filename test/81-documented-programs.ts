@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -113,6 +113,24 @@ test('the Python program of docs/weights.md classifies with an exported model as
     t.is(name, className);
     t.true(Math.abs(Number(value) - confidence) < 1e-5);
   }
+});
+
+test('the Python program of docs/images.md stores images, and trains on their names', async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  const folder = await temporaryFolder(t, tmpdir());
+  const python = `${ROOT}.venv/bin/python`;
+  const protos = (await readdir(`${ROOT}proto/dlclassifier/v1`)).map((name) => `dlclassifier/v1/${name}`);
+  const generate = ['-m', 'grpc_tools.protoc', '-I', `${ROOT}proto`, `--python_out=${folder}`, `--grpc_python_out=${folder}`, ...protos];
+  await run(python, generate);
+  await writeFile(join(folder, 'stored.py'), at(daemon.address, await block('docs/images.md', 'python', 'PutImages')));
+  // Twice: the second time nothing is missing.
+  for (let time = 0; time < 2; time++) {
+    const { stdout } = await run(python, ['stored.py'], { cwd: folder });
+    t.regex(stdout, /^(\d+ \d\.\d+\n){10}$/);
+  }
+  const stored = (await readdir(join(daemon.models, 'images'), { recursive: true })).filter((name) => name.endsWith('.uint8-32x32x1'));
+  t.is(stored.length, 2);
 });
 
 test("the commands of docs/weights.md bring torchvision's weights to the daemon, and back into torchvision", async (t) => {
