@@ -1,9 +1,10 @@
 /** solver_type, weight_decay, class_weights, max_gradient_norm, freeze and batch_norm_momentum over the wire: what a set changes, what a step does. */
 import type { Client } from '@grpc/grpc-js';
-import { call } from './support/calls.js';
+import { deserializeClassifier, serializeClassifier } from '../server/store/classifier_file.js';
+import { call, upload } from './support/calls.js';
 import { noiseBatch, readCompact, serialize } from './support/classifier.js';
 import { differingTensors, tensorsIn } from './support/tensors_in.js';
-import { getParams, named, plain, refusalOf, setParams, testOverTheWire, train } from './support/wire.js';
+import { deserializeMessages, getParams, named, plain, refusalOf, setParams, testOverTheWire, train } from './support/wire.js';
 
 const test = testOverTheWire();
 
@@ -187,6 +188,29 @@ test('with batch_norm_momentum 1 the statistics are those of the last batch; the
   }
   await train(client, classifier);
   t.deepEqual(differingTensors(whole, await statistics()), [], 'the same images again');
+});
+
+test('a file whose moments no step can leave is damaged', async (t) => {
+  const { client } = t.context;
+  const classifier = await readCompact(client);
+  await setParams(client, classifier, named('solver_type', 'adam'));
+  await train(client, classifier);
+  const record = await deserializeClassifier(await serialize(client, classifier), 'whole', ['float32']);
+  const withFirst = async (name: string, value: number) => {
+    const tensors = record.tensors.map((tensor) => (tensor.name === name ? { ...tensor, data: tensor.data.with(0, value) } : tensor));
+    const { parts } = await serializeClassifier({ ...record, tensors });
+    return upload(client, 'deserializeClassifier', deserializeMessages(Buffer.concat(parts)));
+  };
+  await t.notThrowsAsync(withFirst('adam_second_moment/classifier.bias', 0.5));
+  for (const [name, value] of [
+    ['adam_first_moment/classifier.bias', 1e16],
+    ['adam_second_moment/classifier.bias', -1e-9],
+    ['adam_updates/classifier.bias', 0.5],
+  ] as const) {
+    const { reason, metadata } = await refusalOf(withFirst(name, value));
+    t.is(reason, 'FILE_DAMAGED');
+    t.regex(metadata.problem ?? '', /^classifier\.bias: no step of the solver leaves /);
+  }
 });
 
 test('a step that diverges changes nothing, whatever the parameters of training', async (t) => {

@@ -60,6 +60,17 @@ test('several parameters are set together and read together', async (t) => {
   t.is(Object.keys(all).length, 29);
 });
 
+test('lists may be empty: no class weights, nothing frozen', async (t) => {
+  await using classifier = await t.context.client.readClassifier('compact');
+  await classifier.setParam({ solver_type: 'adam', weight_decay: 1, classes: ['a', 'b'], class_weights: [1, 2], freeze: ['block1.*'] });
+  const names = ['solver_type', 'weight_decay', 'class_weights', 'freeze'] as const;
+  t.deepEqual(await classifier.getParam(names), { solver_type: 'adam', weight_decay: 1, class_weights: [1, 2], freeze: ['block1.*'] });
+  await classifier.setParam({ class_weights: [], freeze: [], solver_type: 'sgd' });
+  t.deepEqual(await classifier.getParam(names), { solver_type: 'sgd', weight_decay: 1, class_weights: [], freeze: [] });
+  const error = await t.throwsAsync(classifier.setParam({ freeze: ['layer*'] }), { instanceOf: WrongValueError });
+  t.regex(error?.message ?? '', /freeze.*layer\*.*a pattern that matches a layer with weights: block1\.conv, /);
+});
+
 test('types refuse what the server would refuse', async (t) => {
   await using classifier = await t.context.client.readClassifier('compact');
   // @ts-expect-error: read-only

@@ -158,6 +158,20 @@ TEST_CASE("fully connected with and without bias") {
   }
 }
 
+TEST_CASE("batch norm by stored statistics") {
+  Random random(12);
+  for (int shape = 0; shape < kShapes; ++shape) {
+    const BatchNorm layer{random.chance(0.5) ? 1e-5 : 1e-2, 0.1};
+    Tensor x = random.tensor(random.integer(1, 3), random.integer(1, 3), random.integer(1, 3), random.integer(1, 3), -2, 3);
+    const BatchStatistics stored{random.values(x.c, -1, 1), random.values(x.c, 0.1, 2)};
+    const Values weight = random.values(x.c, 0.5, 2), bias = random.values(x.c, -1, 1);
+    const Tensor dy = random.tensor(x.n, x.c, x.h, x.w);
+    CAPTURE(shape);
+    check_gradient("input", x.values, batch_norm_backward_fixed(stored, weight, dy, layer).values,
+                   [&] { return inner_product(batch_norm_forward(x, stored, weight, bias, layer), dy); });
+  }
+}
+
 TEST_CASE("dropout with a given mask") {
   Random random(10);
   Tensor x = random.tensor(2, 3, 3, 2);
@@ -166,13 +180,15 @@ TEST_CASE("dropout with a given mask") {
   check_gradient("input", x.values, dropout_apply(dy, mask).values, [&] { return inner_product(dropout_apply(x, mask), dy); });
 }
 
-TEST_CASE("softmax with the multinomial logistic loss, also of a part of the batch") {
+TEST_CASE("softmax with the multinomial logistic loss, also of a part of the batch, with and without class weights") {
   Random random(11);
   Tensor logits = random.tensor(4, 5, 1, 1, -3, 3);
   const std::vector<int32_t> labels{0, 4, 2, 2};
-  for (const int64_t total : {4, 12}) {
-    check_gradient("logits", logits.values, softmax_backward(logits, labels, total).values,
-                   [&] { return negative_log_likelihood(logits, labels) / static_cast<double>(total); });
+  for (const Values& class_weights : {Values{}, Values{0.5, 7, 2, 1, 0}}) {
+    for (const int64_t total : {4, 12}) {
+      check_gradient("logits", logits.values, softmax_backward(logits, labels, total, class_weights).values,
+                     [&] { return negative_log_likelihood(logits, labels, class_weights) / static_cast<double>(total); });
+    }
   }
 }
 

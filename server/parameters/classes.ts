@@ -12,8 +12,9 @@ export const classParameters: readonly ParameterDefinition[] = [
     range: 'names that are not empty',
     default: 'none',
     reinitializes:
-      `Where the list differs from the present one in any way: weights, biases and momentum of the last layer (${CLASS_LAYERS}). ` +
-      'Other layers keep theirs.',
+      `Where the list differs from the present one in any way: weights, biases and solver's state (momentum or moments) of the last layer ` +
+      `(${CLASS_LAYERS}). ` +
+      'Other layers keep theirs. class_weights are forgotten, unless the same call sets them.',
     documentation:
       'Names of the classes, unique, in the order in which the network tells confidences. Must be set before training and applying.',
     get: ({ settings }) => settings.classes,

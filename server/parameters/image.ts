@@ -11,9 +11,9 @@ export const IMAGE_RANGE = { min: -127, max: 128 } as const;
 
 const SIZE_RANGE = `an integer from the network's minimum to ${MAXIMUM_SIZE}`;
 const MINIMA = networks.map(({ name, minSize }) => `${name} ${minSize}`).join(', ');
-const SIZE_RESET = `${names(false)}: weights, biases and momentum of the fully connected layers. ${names(true)}: nothing.`;
+const SIZE_RESET = `${names(false)}: weights, biases and solver's state of the fully connected layers. ${names(true)}: nothing.`;
 const CHANNELS_RESET =
-  "From 3 to 1 the first convolution's filters are summed over their channels and its momentum is set to 0; all else is kept.";
+  "From 3 to 1 the first convolution's filters are summed over their channels and its solver's state is set to 0; all else is kept.";
 
 /** The shape of the images. */
 export const imageParameters: readonly ParameterDefinition[] = [

@@ -22,7 +22,7 @@ const BATCH_COUNT_SUFFIX = '.num_batches_tracked';
 const STATISTIC_SUFFIX = '.running_var';
 
 /**
- * A safetensors file: tensors by torchvision's names, momentum as `momentum/<name>`, and in the metadata all that ClassifierRecord
+ * A safetensors file: tensors by torchvision's names, the solver's state as `momentum/<name>` and the like, and in the metadata all that ClassifierRecord
  * has. `checksum` is SHA-256 of the data, `header_checksum` that of the header.
  */
 export async function serializeClassifier(record: ClassifierRecord): Promise<SerializedClassifier> {

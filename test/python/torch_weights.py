@@ -34,7 +34,7 @@ def main():
         save_file(network.state_dict(), request["make"])
     else:
         stored = load_file(request["load"])
-        network.load_state_dict({name: value for name, value in stored.items() if not name.startswith("momentum/")}, strict=True)
+        network.load_state_dict({name: value for name, value in stored.items() if "/" not in name}, strict=True)
     print(json.dumps(digests(network)))
 
 
