@@ -115,6 +115,14 @@ test('the Python program of docs/weights.md classifies with an exported model as
   }
 });
 
+test('the program of docs/preprocessing.md trains on varied images of other sizes that the server prepares', async (t) => {
+  const daemon = await startDaemon();
+  t.teardown(() => daemon.stop());
+  const output = await runProgram(t, 'docs/preprocessing.md', daemon);
+  t.regex(output, /^(step [1-4]: loss \d+\.\d{3}\n){4}/);
+  t.regex(output, /className: '(night|day)'/);
+});
+
 test('the Python program of docs/images.md stores images, and trains on their names', async (t) => {
   const daemon = await startDaemon();
   t.teardown(() => daemon.stop());
