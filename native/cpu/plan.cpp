@@ -68,7 +68,9 @@ Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOpti
     const int count = static_cast<int>(builder.operations().size());
     for (int k = 0; k < count; ++k) {
       builder.begin(k, false);
-      operations_.push_back(make_operation(builder, builder.operations()[static_cast<size_t>(k)]));
+      const FusedOperation& operation = builder.operations()[static_cast<size_t>(k)];
+      operations_.push_back(make_operation(builder, operation));
+      if (!builder.frozen(operation.node)) trained_operations_.push_back(operations_.back().get());
     }
     for (int k = count - 1; k >= 0; --k) {
       if (!builder.runs_backward(k)) continue;
@@ -104,7 +106,12 @@ void Plan::allocate() {
 
 void Plan::load_weights(const float* values) {
   with_onednn([&] {
-    for (const auto& operation : operations_) operation->load_weights(values);
+    if (loaded_) {
+      for (Operation* operation : trained_operations_) operation->load_weights(values);
+    } else {
+      for (const auto& operation : operations_) operation->load_weights(values);
+    }
+    loaded_ = true;
   });
 }
 

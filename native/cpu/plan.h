@@ -27,8 +27,10 @@ class Plan {
   void allocate();
   bool allocated() const { return memory_.data() != nullptr; }
 
-  /// Brings copies of weights up to date after the values changed.
+  /// Brings copies of weights up to date after a step has changed the values: frozen layers are looked at the first time only.
   void load_weights(const float* values);
+  /// The values were changed otherwise.
+  void forget_weights() { loaded_ = false; }
   void forward(SubBatch& batch);
   /// After forward() of the same sub-batch. Training plans only.
   void backward(SubBatch& batch);
@@ -47,7 +49,9 @@ class Plan {
   int64_t parameter_values_;  // gradients and next statistics, training plans only
   std::vector<ParameterSegment> segments_;
   std::vector<std::unique_ptr<Operation>> operations_;
+  std::vector<Operation*> trained_operations_;   // those whose layer is not frozen
   std::vector<Operation*> backward_operations_;  // those with a backward half, in its order
+  bool loaded_ = false;                          // the copies of frozen layers' weights are up to date
   ArenaPlan arena_;
   HostMemory memory_;  // parameter_values_ floats, then the segments' scratch, then the arena
 };

@@ -353,6 +353,7 @@ void Model::restore(const std::vector<NamedTensor>& tensors) {
     targets.push_back(state_->tensor_values(found->second, tensor.role));
   }
   for (size_t i = 0; i < tensors.size(); ++i) std::copy(tensors[i].values.begin(), tensors[i].values.end(), targets[i].begin());
+  if (state_->training_plan) state_->training_plan->forget_weights();
 }
 
 std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageShape input,

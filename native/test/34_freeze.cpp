@@ -179,6 +179,23 @@ TEST_CASE("the plan of a frozen network needs less memory, which is told before;
   CHECK(bit_equal(model.snapshot(), twin.snapshot()));
 }
 
+TEST_CASE("frozen weights that are restored between two steps count from the next step on") {
+  Random random(41);
+  const Batch batch = random_batch(random, kImage, 3, 4, PixelFormat::kUint8);
+  Model model(residual_network(), kImage, 41);
+  Names frozen = layers_with_tensors(model.graph());
+  frozen.pop_back();
+  const TrainOptions options{{3, Precision::kFloat32, true, frozen}, 1, 0.1, 0.9, 0.0, 0};
+  model.train(batch.view(), batch.labels, options);
+  Model other(residual_network(), kImage, 42);
+  randomize(other, random);
+  const std::vector<NamedTensor> values = other.snapshot();
+  model.restore(values);
+  const double loss = model.train(batch.view(), batch.labels, options).loss;
+  CHECK(loss == other.train(batch.view(), batch.labels, options).loss);
+  CHECK(bit_equal(model.snapshot(), other.snapshot()));
+}
+
 TEST_CASE("a name that no layer has is refused") {
   Model model(residual_network(), kImage, 39);
   const PlanOptions plan{2, Precision::kFloat32, false, {"convolution1", "convolution77"}};
