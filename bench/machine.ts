@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { engineBinding } from '../native/index.js';
 import { PACKAGE_ROOT } from '../server/package_root.js';
 
@@ -39,7 +39,7 @@ export function describeMachine(): Machine {
     cores: cpus().length,
     instructions: instructions(cpuinfo),
     memoryGibibytes: Math.round(totalmem() / 2 ** 30),
-    system: `${systemName()}, Linux ${release()}`,
+    system: systemName(),
     node: process.version,
     libraries,
     peer: output(`${PACKAGE_ROOT}.venv/bin/python`, ['-c', PEER_VERSION]),

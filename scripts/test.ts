@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /**
- * Runs all checks and tests, or those named on the command line: `contract`, `types`, `native`, `sanitize`, `ava`.
+ * Runs all checks and tests, or those named on the command line: `contract`, `types`, `native`, `processors`, `sanitize`, `ava`.
  * The last line is `N passed, N failed`; the exit status is 1 where something failed.
  */
 
@@ -76,15 +77,37 @@ async function ava(): Promise<Count> {
   return withStatus(count, count.passed === 0 ? 1 : status);
 }
 
+/** oneDNN's names of the instruction sets that older processors end with, and what Linux calls them. */
+const INSTRUCTION_SETS = [
+  ['SSE41', 'sse4_1'],
+  ['AVX2', 'avx2'],
+  ['AVX512_CORE', 'avx512bw'],
+] as const;
+
+/** The engine's tests as older processors run them: with the kernels, oneDNN's and our own, that those choose. */
+async function olderProcessors(): Promise<Count> {
+  const flags = new Set((/^flags\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' '));
+  const total = { passed: 0, failed: 0 };
+  for (const [name, flag] of INSTRUCTION_SETS) {
+    if (!flags.has(flag)) continue;
+    console.log(`-- as on a processor with ${name}`);
+    const count = await doctest('build', { ONEDNN_MAX_CPU_ISA: name });
+    total.passed += count.passed;
+    total.failed += count.failed;
+  }
+  return total;
+}
+
 const STEPS: Readonly<Record<string, { title: string; run: () => Promise<Count> }>> = {
   contract: { title: 'buf lint', run: () => check(['node_modules/.bin/buf', 'lint']) },
   types: { title: 'type check', run: () => check(['node_modules/.bin/tsc']) },
   native: { title: "the engine's tests", run: () => doctest('build') },
+  processors: { title: "the engine's tests as on older processors", run: olderProcessors },
   sanitize: { title: "the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer", run: sanitize },
   ava: { title: 'the tests in test/', run: ava },
 };
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : ['contract', 'types', 'native', 'ava'];
+const names = process.argv.length > 2 ? process.argv.slice(2) : ['contract', 'types', 'native', 'processors', 'ava'];
 const total: Count = { passed: 0, failed: 0 };
 for (const name of names) {
   const step = STEPS[name];

@@ -48,7 +48,7 @@ test.serial('making, planning, applying, storing, loading and reshaping resnet18
   const tensors = await model.snapshot();
   const calls: Record<string, () => Promise<unknown>> = {
     prepare: () => model.prepare(planOptions(BATCH_SIZE)),
-    'plan without a model': () => engine.planMemory(resnet18.graph({ classes: 1000, ...INPUT }), INPUT, planOptions(BATCH_SIZE)),
+    'plan without a model': () => engine.planMemory(resnet18.graph({ classes: 1000, ...INPUT }), INPUT, planOptions(BATCH_SIZE), 'sgd'),
     apply: () => model.apply(batch, planOptions(BATCH_SIZE)),
     snapshot: () => model.snapshot(),
     restore: () => model.restore(tensors),

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { startDaemon } from './support/daemon.js';
+import { python } from './support/python.js';
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 
@@ -23,13 +23,6 @@ interface Report {
   readonly serialized: { readonly bytes: number; readonly total_bytes: number; readonly checksum_agrees: boolean };
   readonly copied: Record<string, unknown[]>;
   readonly refusal: unknown;
-}
-
-/** The Python that scripts/setup makes. */
-function python(): string {
-  const interpreter = `${REPOSITORY}.venv/bin/python`;
-  if (!existsSync(interpreter)) throw new Error(`${interpreter} is missing: run npm run setup`);
-  return interpreter;
 }
 
 async function runWholeJob(address: string): Promise<Report> {
