@@ -24,7 +24,7 @@ export interface Limits {
   readonly uploadBytes: number;
   /** Bytes of all uploads that are under way, as declared. @default 4 GiB */
   readonly uploadBytesTotal: number;
-  /** Bytes of one DeserializeClassifier call. @default 2 GiB */
+  /** Bytes of one DeserializeClassifier or ImportWeights call. @default 2 GiB */
   readonly serializedBytes: number;
   /** Bytes of all stored images; 0 stores none, null means half of the disk that is free or taken by them at the start. @default null */
   readonly storedBytes: number | null;

@@ -96,7 +96,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
   },
   {
     flags: '--max-serialized-bytes <bytes>',
-    description: 'bytes of one DeserializeClassifier call',
+    description: 'bytes of one DeserializeClassifier or ImportWeights call',
     default: 2 * GIB,
     parse: integer(1, 64 * GIB),
   },
