@@ -47,7 +47,7 @@ test.serial('what is stored is listed by name, what cannot be read with the reas
       ['good.safetensors', 'compact', 3, 1n, sizeBytes],
     ],
   );
-  t.regex(stored[0]?.problem ?? '', /not a classifier of this service/);
+  t.regex(stored[0]?.problem ?? '', /is no file that this service reads: its header claims/);
   t.is(stored[1]?.problem, '');
   t.true(Math.abs(Number(stored[1]?.modified) - Date.now()) < 3_600_000);
   await clearAll(t.context, [classifier]);
@@ -117,7 +117,11 @@ test.serial('the server tells its version, devices, limits and networks', async 
     ]),
     [
       ['compact', 15, 224, 160, true],
+      ['enhanced', 47, 224, 96, false],
+      ['alexnet', 29, 224, 230, false],
       ['resnet18', 32, 224, 24, true],
+      ['resnet50', 32, 224, 23, true],
+      ['mobilenet_v2', 32, 224, 40, true],
     ],
   );
 });
