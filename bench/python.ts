@@ -19,7 +19,8 @@ export function python(): string {
 export async function runPythonScript(script: string, request: unknown): Promise<unknown> {
   const child = spawn(python(), [PACKAGE_ROOT + script], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+    // PyTorch's threads wait asleep: these scripts are not timed and run beside others.
+    env: { OMP_WAIT_POLICY: 'PASSIVE', ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
   });
   child.stdin.end(JSON.stringify(request));
   const [output, problem] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);

@@ -3,10 +3,10 @@ import { type LabelledImages, Random, selectImages } from '../../client/index.js
 /** How both programs train resnet18 from scratch. */
 export const RECIPE = {
   /** The first so many of CIFAR-10's 50,000. */
-  trainingImages: 5_000,
+  trainingImages: 10_000,
   /** The first so many of its 10,000 others. */
-  testImages: 2_000,
-  epochs: 4,
+  testImages: 5_000,
+  epochs: 5,
   batch: 50,
   /** Falls to 0 along half a cosine. */
   firstLearningRate: 0.05,

@@ -12,12 +12,12 @@ export interface AgreementCase {
 }
 
 /** Width and height; photographs of 32 x 32 are enlarged. */
-export const SIZE = 64;
+export const SIZE = 48;
 export const IMAGES = 8;
 /** Steps of training. */
 export const STEPS = 50;
 /** Batches whose gradients at the initial weights are compared. */
-export const GRADIENT_BATCHES = 3;
+export const GRADIENT_BATCHES = 5;
 /** What operators of the family begin with. */
 export const LEARNING_RATE = 0.001;
 export const MOMENTUM = 0.9;

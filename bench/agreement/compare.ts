@@ -13,14 +13,23 @@ import { measureOurs, type Truth } from './ours.js';
 /** Both programs' distances from the truth, by quantity. */
 export interface Agreement {
   readonly precision: Precision;
-  readonly ours: Readonly<Record<Quantity, number>>;
-  readonly peer: Readonly<Record<Quantity, number>>;
+  readonly ours: Quantities;
+  /** By the order of PyTorch's activations, which decides in what order it sums: two samples of its error. */
+  readonly peer: Readonly<Record<Layout, Quantities>>;
 }
 
+export type Quantities = Readonly<Record<Quantity, number>>;
+export type Layout = 'contiguous' | 'channels_last';
+
 interface PeerAnswer {
-  readonly losses: Readonly<Record<Precision | 'float64', readonly number[]>>;
-  readonly logits: Readonly<Record<Precision, number>>;
-  readonly gradients: Readonly<Record<Precision, readonly Readonly<Record<string, number>>[]>>;
+  readonly losses: readonly number[];
+  readonly runs: Readonly<Record<Precision, Readonly<Record<Layout, PeerRun>>>>;
+}
+
+interface PeerRun {
+  readonly logits: number;
+  readonly gradients: readonly Readonly<Record<string, number>>[];
+  readonly losses: readonly number[];
 }
 
 /** Below this share of the largest tensor's norm a gradient is rounding alone: a bias in front of a batch norm has none. */
@@ -47,21 +56,19 @@ export async function compareAgreement(engine: Engine, agreementCase: AgreementC
     const agreements: Agreement[] = [];
     for (const precision of precisions) {
       const ours = await measureOurs(engine, agreementCase, precision, initial ?? new Map(), batches, truth);
-      const theirs: Distances = {
-        logits: peer.logits[precision],
-        gradients: peer.gradients[precision].map((errors) => new Map(Object.entries(errors))),
-        losses: peer.losses[precision],
-      };
-      agreements.push({
-        precision,
-        ours: quantities(ours, zero, peer.losses.float64),
-        peer: quantities(theirs, zero, peer.losses.float64),
-      });
+      const { contiguous, channels_last } = peer.runs[precision];
+      const of = (distances: Distances) => quantities(distances, zero, peer.losses);
+      const theirs = { contiguous: of(distancesOf(contiguous)), channels_last: of(distancesOf(channels_last)) };
+      agreements.push({ precision, ours: of(ours), peer: theirs });
     }
     return agreements;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function distancesOf({ logits, gradients, losses }: PeerRun): Distances {
+  return { logits, gradients: gradients.map((errors) => new Map(Object.entries(errors))), losses };
 }
 
 function batchesFile({ steps, images, size, pixels, labels }: Batches): Buffer {

@@ -11,8 +11,8 @@ Reads one JSON request on standard input:
   threads
   folder                           where `initial.safetensors` (weights), `logits.safetensors` (log of the confidences of batch 0, float64) and
                                    `gradient.K.safetensors` (float64, of batch K) are written
-and prints {"losses": {"float64": [L of each step], PRECISION: ...}, "logits": {PRECISION: error},
-"gradients": {PRECISION: [{tensor: error} for each batch]}}, where an error is ||x - truth|| / ||truth||.
+and prints {"losses": L of each step in float64, "runs": {PRECISION: {LAYOUT: {"logits": error, "gradients": [{tensor: error} for each
+batch], "losses": [L of each step]}}}}, where an error is ||x - truth|| / ||truth|| and LAYOUT is "contiguous" or "channels_last".
 """
 
 import copy
@@ -39,6 +39,21 @@ def images_of(pixels, dtype):
     return (pixels.permute(0, 3, 1, 2).to(dtype) - 127).contiguous()
 
 
+class Arithmetic:
+    """How PyTorch computes: in which type, and with which order of activations, which decides in what order it sums."""
+
+    def __init__(self, precision, layout="contiguous"):
+        self.precision = precision
+        self.dtype = torch.float64 if precision == "float64" else torch.float32
+        self.memory_format = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+
+    def network(self, network):
+        return copy.deepcopy(network).to(self.dtype).to(memory_format=self.memory_format)
+
+    def images(self, pixels):
+        return images_of(pixels, self.dtype).contiguous(memory_format=self.memory_format)
+
+
 @torch.no_grad()
 def measure_statistics(network, pixels):
     """Running statistics as training leaves them: the means over these batches."""
@@ -55,10 +70,29 @@ def measure_statistics(network, pixels):
 
 
 @torch.no_grad()
-def log_confidences(network, images, precision):
-    with arithmetic(precision):
-        logits = network.eval()(images)
-    return logits.double().log_softmax(1)
+def log_confidences(network, pixels, how):
+    with arithmetic(how.precision):
+        logits = how.network(network).eval()(how.images(pixels))
+    logits = logits if how.precision == "float64" else logits.float()
+    return logits.softmax(1).double().log()
+
+
+def gradient(network, pixels, labels, how):
+    model = how.network(network).train()
+    gradients(model, how.images(pixels), labels, how.precision, 1)
+    return {name: p.grad for name, p in model.named_parameters()}
+
+
+def losses(network, pixels, labels, how, request):
+    model = how.network(network).train()
+    rule = DlRule(model, {"momentum": request["momentum"], "weight_decay": 0})
+    found = []
+    for batch, batch_labels in zip(pixels, labels):
+        data = gradients(model, how.images(batch), batch_labels, how.precision, 1)
+        found.append(data + prior_energy(model, request["weight_prior"]))
+        add_prior(model, request["weight_prior"])
+        rule.step(request["learning_rate"])
+    return found
 
 
 def main():
@@ -75,41 +109,24 @@ def main():
     measure_statistics(network, pixels[:count])
     save_file({name: value for name, value in network.state_dict().items() if value.dtype == torch.float32}, folder / "initial.safetensors")
 
-    def fresh(precision):
-        return copy.deepcopy(network).to(torch.float64 if precision == "float64" else torch.float32)
-
-    def inputs(step, precision):
-        return images_of(pixels[step], torch.float64 if precision == "float64" else torch.float32)
-
-    def gradient(precision, step):
-        model = fresh(precision).train()
-        gradients(model, inputs(step, precision), labels[step], precision, 1)
-        return {name: p.grad for name, p in model.named_parameters()}
-
-    def losses(precision):
-        model = fresh(precision).train()
-        rule = DlRule(model, {"momentum": request["momentum"], "weight_decay": 0})
-        found = []
-        for step in range(len(pixels)):
-            data = gradients(model, inputs(step, precision), labels[step], precision, 1)
-            found.append(data + prior_energy(model, request["weight_prior"]))
-            add_prior(model, request["weight_prior"])
-            rule.step(request["learning_rate"])
-        return found
-
-    precisions = request["precisions"]
-    truth = log_confidences(fresh("float64"), inputs(0, "float64"), "float64")
-    save_file({"logits": truth}, folder / "logits.safetensors")
-    answer = {
-        "logits": {p: error(log_confidences(fresh(p), inputs(0, p), p), truth) for p in precisions},
-        "gradients": {p: [] for p in precisions},
-    }
-    for step in range(count):
-        truth = gradient("float64", step)
+    exact = Arithmetic("float64")
+    runs = [(precision, layout) for precision in request["precisions"] for layout in ("contiguous", "channels_last")]
+    answer = {"losses": losses(network, pixels, labels, exact, request), "runs": {precision: {} for precision, _ in runs}}
+    logits = log_confidences(network, pixels[0], exact)
+    save_file({"logits": logits}, folder / "logits.safetensors")
+    truths = [gradient(network, pixels[step], labels[step], exact) for step in range(count)]
+    for step, truth in enumerate(truths):
         save_file({name: value.contiguous() for name, value in truth.items()}, folder / f"gradient.{step}.safetensors")
-        for p in precisions:
-            answer["gradients"][p].append({name: error(value, truth[name]) for name, value in gradient(p, step).items()})
-    answer["losses"] = {p: losses(p) for p in ["float64", *precisions]}
+    for precision, layout in runs:
+        how = Arithmetic(precision, layout)
+        answer["runs"][precision][layout] = {
+            "logits": error(log_confidences(network, pixels[0], how), logits),
+            "gradients": [
+                {name: error(value, truth[name]) for name, value in gradient(network, pixels[step], labels[step], how).items()}
+                for step, truth in enumerate(truths)
+            ],
+            "losses": losses(network, pixels, labels, how, request),
+        }
     print(json.dumps(answer))
 
 
