@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
+import { accuracyTable } from '../../bench/accuracy/table.js';
+import { agreementTable } from '../../bench/agreement/table.js';
+import { markdown } from '../../bench/result.js';
 import { environmentVariable } from '../../server/command_line.js';
 import { CONFIG_OPTIONS } from '../../server/config_options.js';
 import { catalogue, type Reason } from '../../server/errors/catalogue.js';
@@ -97,6 +100,8 @@ export const sections: Readonly<Record<string, () => string>> = {
   errors: errorTable,
   networks: networkTable,
   flags: flagTable,
-  'step-benchmark': () => benchmark('step'),
-  'apply-benchmark': () => benchmark('apply'),
+  agreement: () => benchmark('agreement', agreementTable),
+  accuracy: () => benchmark('accuracy', accuracyTable),
+  'step-benchmark': () => benchmark('step', markdown),
+  'apply-benchmark': () => benchmark('apply', markdown),
 };
