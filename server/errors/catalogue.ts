@@ -167,11 +167,11 @@ export const catalogue = {
   ),
   CUDNN_MISSING: entry(
     { number: 7717, status: status.FAILED_PRECONDITION, required: ['library', 'remedy'] },
-    (m) => `cuDNN cannot be loaded (${m.library}); ${m.remedy}`,
+    ({ library, remedy }) => `cuDNN cannot be loaded (${library}); ${remedy}`,
   ),
   CUBLAS_MISSING: entry(
     { number: 7718, status: status.FAILED_PRECONDITION, required: ['library', 'remedy'] },
-    (m) => `cuBLAS cannot be loaded (${m.library}); ${m.remedy}`,
+    ({ library, remedy }) => `cuBLAS cannot be loaded (${library}); ${remedy}`,
   ),
   STEP_DIVERGED: entry(
     { number: 7720, status: status.FAILED_PRECONDITION, required: ['loss', 'gradient_norm'] },

@@ -11,9 +11,8 @@ def import_torchvision():
     try:
         import torchvision
     except RuntimeError:
-        operators = library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):
-            operators.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         import torchvision
     return torchvision
 
