@@ -7,6 +7,7 @@ import { trainableLayers } from '../server/networks/definition.js';
 import { networkByName } from '../server/networks/index.js';
 import { freezeOf } from '../server/parameters/freeze.js';
 import { median } from './median.js';
+import { sgdOptions } from './sgd_options.js';
 
 export interface FreezeOptions {
   readonly network: string;
@@ -46,7 +47,7 @@ export async function measureFreeze({ network: name, size, batch, precision, rou
   const buffer = new binding.StagingBuffer(pixels.byteLength);
   buffer.write(0, pixels);
   const labels = Int32Array.from({ length: batch }, (_, index) => index % CLASSES);
-  const planOf = (frozenLayers: readonly string[]) => ({ batchSize: batch, precision, deterministic: false, frozenLayers });
+  const planOf = (frozenLayers: readonly string[]) => ({ batchSize: batch, precision, deterministic: true, frozenLayers });
 
   const cases: Case[] = [];
   for (const patterns of stages(trainableLayers(network))) {
@@ -59,18 +60,8 @@ export async function measureFreeze({ network: name, size, batch, precision, rou
     for (const { model, frozenLayers, seconds } of cases) {
       const before = process.cpuUsage();
       await model.train({ buffer, format: 'uint8', count: batch }, labels, {
-        ...planOf(frozenLayers),
-        batchSizeMultiplier: 1,
-        learningRate: 0.001,
-        momentum: 0.9,
-        weightPrior: 0.0001,
-        weightDecay: 0,
-        adamBeta1: 0.9,
-        adamBeta2: 0.999,
-        adamEpsilon: 1e-8,
-        maxGradientNorm: 0,
-        classWeights: [],
-        step: round + 1,
+        ...sgdOptions({ batchSize: batch, precision, learningRate: 0.001, momentum: 0.9, weightPrior: 0.0001, step: round + 1 }),
+        frozenLayers,
       });
       const { user, system } = process.cpuUsage(before);
       if (round >= 0) seconds.push((user + system) / 1e6);

@@ -1,5 +1,15 @@
 import type { PlanOptions, TrainOptions } from '../native/index.js';
 
+/** What a step of plain SGD does not use. */
+export const PLAIN_TRAINING = {
+  weightDecay: 0,
+  adamBeta1: 0.9,
+  adamBeta2: 0.999,
+  adamEpsilon: 1e-8,
+  maxGradientNorm: 0,
+  classWeights: [],
+} as const satisfies Partial<TrainOptions>;
+
 /** What both sides of a comparison are trained with. */
 export interface SgdOptions extends Pick<PlanOptions, 'batchSize' | 'precision'> {
   readonly learningRate: number;
@@ -12,14 +22,9 @@ export interface SgdOptions extends Pick<PlanOptions, 'batchSize' | 'precision'>
 export function sgdOptions(options: SgdOptions): TrainOptions {
   return {
     ...options,
+    ...PLAIN_TRAINING,
     deterministic: true,
     frozenLayers: [],
     batchSizeMultiplier: 1,
-    weightDecay: 0,
-    adamBeta1: 0.9,
-    adamBeta2: 0.999,
-    adamEpsilon: 1e-8,
-    maxGradientNorm: 0,
-    classWeights: [],
   };
 }

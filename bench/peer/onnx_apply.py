@@ -1,20 +1,16 @@
 """
 The peer of `npm run bench -- apply`: ONNX Runtime on the CPU with the model that the daemon exports.
 
-A worker: one JSON request a line on standard input, one JSON answer a line on standard output; between two requests it sleeps.
-  {"prepare": CASE}   loads FOLDER/model.onnx and FOLDER/images; answers {"confidences": [of all images]}
-  {"steps": N}        applies it; answers {"seconds": [each call]}
-  {"memory": true}    answers {"peak_bytes": VmHWM of this process}
+A worker (worker.py) that loads FOLDER/model.onnx and FOLDER/images; the answer to "prepare" is {"confidences": [of all images]}.
 CASE: {size, batch, threads, folder}. The images are uint8 (batch, size, size, 3); preprocessing is part of the model.
 """
 
-import json
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from worker import serve
 
 
 class Application:
@@ -35,29 +31,14 @@ class Application:
         self.apply()
         return time.perf_counter() - begin
 
-
-def peak_bytes():
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status has no VmHWM")
+    def steps(self, count):
+        return {"seconds": [self.step() for _ in range(count)]}
 
 
-def main():
-    application = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "prepare" in request:
-            application = Application(request["prepare"])
-            answer = {"confidences": application.apply().ravel().tolist()}
-        elif "steps" in request:
-            answer = {"seconds": [application.step() for _ in range(request["steps"])]}
-        elif "memory" in request:
-            answer = {"peak_bytes": peak_bytes()}
-        else:
-            raise ValueError(f"unknown request {line}")
-        print(json.dumps(answer), flush=True)
+def prepare(case):
+    application = Application(case)
+    return application, {"confidences": application.apply().ravel().tolist()}
 
 
 if __name__ == "__main__":
-    main()
+    serve(prepare)

@@ -1,10 +1,7 @@
 """
 The peer of `npm run bench -- step`: a training step in PyTorch, as quick as plain PyTorch gets without a compiler.
 
-A worker: one JSON request a line on standard input, one JSON answer a line on standard output; between two requests it sleeps.
-  {"prepare": CASE}                       builds the network; answers {}
-  {"steps": N}                            trains; answers {"seconds": [each step], "phases": {"forward", "backward", "update": seconds of all}}
-  {"memory": true}                        answers {"peak_bytes": VmHWM of this process}
+A worker (worker.py): the answer to "prepare" is {}, that to "steps" has "phases": {"forward", "backward", "update": seconds of all steps}.
 CASE: {network, graph, classes, width, height, batch, precision, threads, variant: {channels_last, optimizer: "foreach" | "fused"}}.
 
 A step is what the engine's step is: uint8 images (N, height, width, channels) in memory -> float and normalised -> forward -> loss ->
@@ -12,7 +9,6 @@ backward -> SGD with momentum and weight decay on the weights of convolutions an
 weights. resnet18 is the network as people write it, any other one comes from the project's graph.
 """
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -24,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "test" / "python"))
 from torch_graph import GraphNetwork  # noqa: E402
 from torch_resnet18 import ResNet18  # noqa: E402
 from torch_training import arithmetic, regularised  # noqa: E402
+from worker import serve  # noqa: E402
 
 LEARNING_RATE = 0.001
 MOMENTUM = 0.9
@@ -71,31 +68,10 @@ class Training:
         phases["update"] += end - backward
         return end - begin
 
-
-def peak_bytes():
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("/proc/self/status has no VmHWM")
-
-
-def main():
-    training = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "prepare" in request:
-            training = Training(request["prepare"])
-            answer = {}
-        elif "steps" in request:
-            phases = {"forward": 0.0, "backward": 0.0, "update": 0.0}
-            seconds = [training.step(phases) for _ in range(request["steps"])]
-            answer = {"seconds": seconds, "phases": phases}
-        elif "memory" in request:
-            answer = {"peak_bytes": peak_bytes()}
-        else:
-            raise ValueError(f"unknown request {line}")
-        print(json.dumps(answer), flush=True)
+    def steps(self, count):
+        phases = {"forward": 0.0, "backward": 0.0, "update": 0.0}
+        return {"seconds": [self.step(phases) for _ in range(count)], "phases": phases}
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda case: (Training(case), {}))

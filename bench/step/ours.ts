@@ -1,5 +1,6 @@
 /** Our side of `npm run bench -- step`: the engine, asked as the peer is asked (bench/peer/torch_step.py). */
 import { type Engine, engineBinding, type Model, type StagingBuffer, type TrainOptions } from '../../native/index.js';
+import { sgdOptions } from '../sgd_options.js';
 import { peakBytes, serve, type Turn } from '../worker.js';
 import type { StepCase } from './case.js';
 
@@ -20,23 +21,7 @@ class Training {
     this.pixels = Uint8Array.from({ length: batch * height * width * 3 }, () => Math.floor(Math.random() * 256));
     this.labels = Int32Array.from({ length: batch }, () => Math.floor(Math.random() * classes));
     this.buffer = new binding.StagingBuffer(this.pixels.byteLength);
-    this.options = {
-      batchSize: batch,
-      batchSizeMultiplier: 1,
-      precision,
-      deterministic: false,
-      frozenLayers: [],
-      learningRate: 0.001,
-      momentum: 0.9,
-      weightPrior: 0.0001,
-      weightDecay: 0,
-      adamBeta1: 0.9,
-      adamBeta2: 0.999,
-      adamEpsilon: 1e-8,
-      maxGradientNorm: 0,
-      classWeights: [],
-      step: 0,
-    };
+    this.options = sgdOptions({ batchSize: batch, precision, learningRate: 0.001, momentum: 0.9, weightPrior: 0.0001, step: 0 });
   }
 
   /** As the daemon does it: the pixels are copied to the staging buffer, then the step is made. */

@@ -1,3 +1,4 @@
+import { PLAIN_TRAINING } from '../../bench/sgd_options.js';
 import type { InputSize, Layer, NetworkGraph, PlanOptions, TrainOptions } from '../../native/index.js';
 
 /** The images of {@link smallGraph}. */
@@ -38,16 +39,6 @@ export function slowGraph(): NetworkGraph {
 function convolution(name: string, input: string, outChannels: number): Layer {
   return { kind: 'convolution', name, input, outChannels, kernel: [3, 3], stride: [1, 1], padding: [1, 1], groups: 1, bias: false };
 }
-
-/** What a step of plain SGD does not use. */
-export const PLAIN_TRAINING = {
-  weightDecay: 0,
-  adamBeta1: 0.9,
-  adamBeta2: 0.999,
-  adamEpsilon: 1e-8,
-  maxGradientNorm: 0,
-  classWeights: [],
-} as const satisfies Partial<TrainOptions>;
 
 export function planOptions(batchSize: number): PlanOptions {
   return { batchSize, precision: 'float32', deterministic: true, frozenLayers: [] };
