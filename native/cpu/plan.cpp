@@ -104,15 +104,16 @@ void Plan::allocate() {
   memory_ = std::move(memory);
 }
 
-void Plan::load_weights(const float* values) {
+void Plan::load_weights(const float* values, const ValuesVersion& version) {
+  if (loaded_ == version) return;
   with_onednn([&] {
-    if (loaded_) {
+    if (loaded_ && loaded_->restorations == version.restorations) {
       for (Operation* operation : trained_operations_) operation->load_weights(values);
     } else {
       for (const auto& operation : operations_) operation->load_weights(values);
     }
-    loaded_ = true;
   });
+  loaded_ = version;
 }
 
 void Plan::forward(SubBatch& batch) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cpu/kernels/kernels.h"
@@ -12,6 +13,14 @@
 #include "engine/parameters.h"
 
 namespace dl::cpu {
+
+/// Tells whether values have changed, and how.
+struct ValuesVersion {
+  uint64_t steps = 0;         // training steps applied
+  uint64_t restorations = 0;  // times that values were overwritten otherwise
+
+  bool operator==(const ValuesVersion&) const = default;
+};
 
 /// A graph compiled for a batch size, an image size, a precision and training or applying: operations, lifetimes, one arena. Its
 /// memory is known exactly before allocate(), and nothing is allocated after it.
@@ -27,10 +36,9 @@ class Plan {
   void allocate();
   bool allocated() const { return memory_.data() != nullptr; }
 
-  /// Brings copies of weights up to date after a step has changed the values: frozen layers are looked at the first time only.
-  void load_weights(const float* values);
-  /// The values were changed otherwise.
-  void forget_weights() { loaded_ = false; }
+  /// Brings copies of weights up to date: none where they are of this version, those of layers that are not frozen where no more
+  /// than steps lies between, else all.
+  void load_weights(const float* values, const ValuesVersion& version);
   void forward(SubBatch& batch);
   /// After forward() of the same sub-batch. Training plans only.
   void backward(SubBatch& batch);
@@ -51,7 +59,7 @@ class Plan {
   std::vector<std::unique_ptr<Operation>> operations_;
   std::vector<Operation*> trained_operations_;   // those whose layer is not frozen
   std::vector<Operation*> backward_operations_;  // those with a backward half, in its order
-  bool loaded_ = false;                          // the copies of frozen layers' weights are up to date
+  std::optional<ValuesVersion> loaded_;          // what the copies of weights are made of
   ArenaPlan arena_;
   HostMemory memory_;  // parameter_values_ floats, then the segments' scratch, then the arena
 };

@@ -176,12 +176,14 @@ struct Model::State {
     const auto first_statistic = static_cast<size_t>(layout.trained_size());
     std::copy(plan.next_statistics() + first_statistic, plan.next_statistics() + parameters.values().size(),
               parameters.values().begin() + static_cast<std::ptrdiff_t>(first_statistic));
+    ++version.steps;
   }
 
   Graph graph;
   ParameterLayout layout;
   ParameterStore parameters;
   SolverState solver;
+  cpu::ValuesVersion version;
   uint64_t seed;
   std::unique_ptr<cpu::Plan> training_plan;
   std::unique_ptr<cpu::Plan> inference_plan;
@@ -246,7 +248,7 @@ StepResult Model::train(const ImageBatch& images, std::span<const int32_t> label
   Stopwatch stopwatch;
   StepResult result;
   cpu::Plan& plan = state.plan(state.training_plan, options.plan, true);
-  plan.load_weights(state.parameters.values().data());
+  plan.load_weights(state.parameters.values().data(), state.version);
   const int64_t first_statistic = state.layout.trained_size();
   std::copy(state.parameters.values().begin() + first_statistic, state.parameters.values().end(),
             plan.next_statistics() + first_statistic);
@@ -298,7 +300,7 @@ std::vector<float> Model::apply(const ImageBatch& images, const PlanOptions& opt
   State& state = *state_;
   state.check(images);
   cpu::Plan& plan = state.plan(state.inference_plan, options, false);
-  plan.load_weights(state.parameters.values().data());
+  plan.load_weights(state.parameters.values().data(), state.version);
 
   const int64_t classes = state.graph.classes();
   std::vector<float> confidences(static_cast<size_t>(images.count * classes));
@@ -353,7 +355,7 @@ void Model::restore(const std::vector<NamedTensor>& tensors) {
     targets.push_back(state_->tensor_values(found->second, tensor.role));
   }
   for (size_t i = 0; i < tensors.size(); ++i) std::copy(tensors[i].values.begin(), tensors[i].values.end(), targets[i].begin());
-  if (state_->training_plan) state_->training_plan->forget_weights();
+  ++state_->version.restorations;
 }
 
 std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageShape input,

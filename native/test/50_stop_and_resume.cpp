@@ -53,6 +53,26 @@ TEST_CASE("applying in between changes nothing") {
   CHECK(bit_equal(interrupted.snapshot(), whole.snapshot()));
 }
 
+TEST_CASE("applying follows the weights: after a step, after a restoration, and again without a change") {
+  Random random(11);
+  const Batch batch = random_batch(random, kImage, 5, 4, PixelFormat::kFloat32);
+  const PlanOptions options{2, Precision::kFloat32, false};
+  Model model(layers(), kImage, 12);
+  const auto untrained = model.apply(batch.view(), options);
+  const auto weights = model.snapshot();
+  train(model, 0, 2, Precision::kFloat32);
+  const auto trained = model.apply(batch.view(), options);
+
+  // A model that has never applied before has no copies of weights that could be out of date.
+  Model fresh(layers(), kImage, 13);
+  fresh.restore(model.snapshot());
+  CHECK(trained == fresh.apply(batch.view(), options));
+  CHECK(trained == model.apply(batch.view(), options));
+  CHECK(trained != untrained);
+  model.restore(weights);
+  CHECK(model.apply(batch.view(), options) == untrained);
+}
+
 TEST_CASE("a snapshot holds every tensor of the graph and the momentum of every trained one") {
   const Model model(layers(), kImage, 9);
   const std::vector<NamedTensor> snapshot = model.snapshot();
