@@ -7,7 +7,7 @@
  *   npm run bench -- accuracy [--json FILE]                           top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
  *   npm run bench -- freeze [--network NAME]                          CPU time of a step as more and more layers are frozen
- *   npm run bench -- orders [--threads N]                             convolutions in the two orders of activations
+ *   npm run bench -- orders [--threads N]                             convolutions in two orders of activations, and by Winograd
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -137,11 +137,11 @@ program
 program
   .command('orders')
   .option('--threads <count>', 'threads that compute; by default all that the process may use')
-  .description('milliseconds of the convolutions of resnet18 in the two orders of activations that the engine knows')
+  .description('milliseconds of convolutions in the two orders of activations that the engine knows, and by Winograd')
   .action(({ threads }: { threads?: string }) => {
     const build = `${PACKAGE_ROOT}build`;
-    execFileSync('cmake', ['--build', build, '--target', 'dl_convolution_orders'], { stdio: ['ignore', 'ignore', 'inherit'] });
-    execFileSync(`${build}/native/dl_convolution_orders`, threads === undefined ? [] : [threads], { stdio: 'inherit' });
+    execFileSync('cmake', ['--build', build, '--target', 'dl_convolutions'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync(`${build}/native/dl_convolutions`, threads === undefined ? [] : [threads], { stdio: 'inherit' });
   });
 
 function summary({ imagesPerSecond, phases: { forward, backward, update } }: Measurement): string {

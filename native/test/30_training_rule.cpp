@@ -17,16 +17,6 @@ constexpr int64_t kBatch = 4;
 constexpr int kSteps = 10;
 constexpr uint64_t kSeed = 30;
 
-std::vector<Layer> small_network() {
-  return Network(3)
-      .then(convolution(16))
-      .then(BatchNorm{})
-      .then(Relu{})
-      .then(convolution(12, 3, 2, 1, 1, true))
-      .then(Relu{})
-      .classify(4);
-}
-
 double changing_rate(int step) { return step < kSteps / 2 ? 0.1 : 0.002; }
 double constant_rate(int) { return 0.05; }
 

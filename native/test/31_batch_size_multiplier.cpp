@@ -16,10 +16,10 @@ constexpr ImageShape kImage{3, 6, 6};
 
 Network plain() {
   return Network(3)
-      .then(convolution(32, 3, 1, 1, 1, true))
+      .then(convolution(64, 3, 1, 1, 1, true))
       .then(Relu{})
       .then(Dropout{0.3})
-      .then(convolution(32, 3, 1, 1, 1, true))
+      .then(convolution(64, 3, 1, 1, 1, true))
       .then(convolution(9));
 }
 Network normalized() { return Network(3).then(convolution(16)).then(BatchNorm{}).then(Relu{}).then(convolution(9)); }

@@ -17,16 +17,6 @@ namespace {
 constexpr ImageShape kImage{3, 7, 6};
 constexpr int64_t kBatch = 4;
 
-std::vector<Layer> small_network() {
-  return Network(3)
-      .then(convolution(16))
-      .then(BatchNorm{})
-      .then(Relu{})
-      .then(convolution(12, 3, 2, 1, 1, true))
-      .then(Relu{})
-      .classify(4);
-}
-
 TrainOptions adam_options(double learning_rate) {
   TrainOptions options;
   options.plan.deterministic = true;

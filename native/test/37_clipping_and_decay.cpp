@@ -11,16 +11,6 @@ namespace {
 
 constexpr ImageShape kImage{3, 7, 6};
 
-std::vector<Layer> small_network() {
-  return Network(3)
-      .then(convolution(16))
-      .then(BatchNorm{})
-      .then(Relu{})
-      .then(convolution(12, 3, 2, 1, 1, true))
-      .then(Relu{})
-      .classify(4);
-}
-
 TEST_CASE("clipped steps are those of the formula, with prior and sub-batches, by SGD and by Adam") {
   for (const Solver solver : {Solver::kSgd, Solver::kAdam}) {
     TrainingRun run(small_network(), kImage, 4, solver, 370);

@@ -35,4 +35,14 @@ Pool pool(Pool::Kind kind, int64_t kernel, int64_t stride, int64_t padding, bool
   return {kind, {kernel, kernel}, {stride, stride}, {padding, padding}, ceil_mode, count_include_pad};
 }
 
+std::vector<Layer> small_network() {
+  return Network(3)
+      .then(convolution(16))
+      .then(BatchNorm{})
+      .then(Relu{})
+      .then(convolution(12, 3, 2, 1, 1, true))
+      .then(Relu{})
+      .classify(4);
+}
+
 }  // namespace dl::test

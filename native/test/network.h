@@ -40,4 +40,7 @@ Convolution convolution(int64_t out_channels, int64_t kernel = 3, int64_t stride
 Pool pool(Pool::Kind kind, int64_t kernel, int64_t stride, int64_t padding = 0, bool ceil_mode = false,
           bool count_include_pad = true);
 
+/// For the training rule's tests: two convolutions, one with batch norm, one with a bias, for colour images and 4 classes.
+std::vector<Layer> small_network();
+
 }  // namespace dl::test

@@ -1,5 +1,6 @@
 #include <omp.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "cpu/gradient_sum.h"
@@ -134,11 +135,12 @@ bool applies(const LinearShape& shape) {
          shape.padding[1] <= 2 && shape.in.channels % winograd->channels == 0 && shape.out.channels % winograd->channels == 0;
 }
 
-/// Whether the products saved outweigh the transforms: for small images tiles reach over the edge.
+/// Whether the products saved outweigh the transforms, as `npm run bench -- orders` measures both: with few channels each
+/// transformed value takes part in few products, and for small images tiles reach over the edge.
 bool pays(const WinogradShape& shape) {
   const double products = 16.0 * static_cast<double>(shape.tiles());
   const double defined = 9.0 * static_cast<double>(shape.out.images * shape.out.spatial());
-  return products < 0.7 * defined;
+  return std::min(shape.in.channels, shape.out.channels) >= 64 && products < 0.7 * defined;
 }
 
 }  // namespace
