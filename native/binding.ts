@@ -29,6 +29,14 @@ export type EngineReason =
   | 'CANCELLED'
   /** Memory could not be had; metadata: `bytes`. */
   | 'OUT_OF_MEMORY'
+  /** There is no usable GPU; metadata: `remedy`. */
+  | 'NO_GPU'
+  /** cuDNN cannot be loaded; metadata: `library`, `remedy`. */
+  | 'CUDNN_MISSING'
+  /** cuBLASLt cannot be loaded; metadata: `library`, `remedy`. */
+  | 'CUBLAS_MISSING'
+  /** The device failed and is lost to this process. */
+  | 'DEVICE_LOST'
   /** The engine's queue is full. */
   | 'QUEUE_FULL'
   /** The object was closed. */

@@ -32,12 +32,12 @@ Engine::Engine(const Napi::CallbackInfo& info) {
   compute_threads_ =
       options.value("threads").IsNull() ? cpu::available_threads() : static_cast<int>(options.integer("threads", 1, kMaxThreads));
   const auto queue_length = static_cast<size_t>(options.integer("queueLength", 1, kMaxQueueLength));
-  thread_ = EngineThread::start(info.Env(), compute_threads_, queue_length);
+  thread_ = EngineThread::start(info.Env(), cpu::device(), compute_threads_, queue_length);
 }
 
 Napi::Value Engine::info(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  static const cpu::DeviceInfo device = cpu::device_info();
+  const DeviceInfo& device = cpu::device().info();
   std::vector<std::string> precisions;
   for (const Precision precision : device.precisions) precisions.emplace_back(precision_name(precision));
   Napi::Object object = Napi::Object::New(env);

@@ -8,12 +8,11 @@
 #include <utility>
 
 #include "addon/error.h"
-#include "cpu/device.h"
 
 namespace dl::addon {
 
-std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, int compute_threads, size_t queue_length) {
-  const std::shared_ptr<EngineThread> self(new EngineThread(compute_threads, queue_length));
+std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, Device& device, int compute_threads, size_t queue_length) {
+  const std::shared_ptr<EngineThread> self(new EngineThread(device, compute_threads, queue_length));
   // The finalizer's copy keeps the object until the last notice has been delivered, whatever JavaScript has dropped by then.
   auto keep = std::make_unique<std::shared_ptr<EngineThread>>(self);
   self->notice_ = Notice::New(
@@ -43,9 +42,9 @@ EngineThread::~EngineThread() {
 
 void EngineThread::run() noexcept {
   pthread_setname_np(pthread_self(), "dl_engine");
-  cpu::set_threads(compute_threads_);
+  device_.begin(compute_threads_);
   {
-    ModelTable models;
+    ModelTable models(device_);
     while (std::unique_ptr<Job> job = next()) {
       job->run(models);
       post(std::move(job));

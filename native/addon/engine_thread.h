@@ -19,9 +19,9 @@ namespace dl::addon {
 /// has the rules.
 class EngineThread : public Stoppable {
  public:
-  /// Starts the thread, which computes with `compute_threads` threads; `queue_length` jobs may wait beside the one that runs.
-  /// When the last copy of the returned pointer is gone, the thread ends by itself.
-  static std::shared_ptr<EngineThread> start(Napi::Env env, int compute_threads, size_t queue_length);
+  /// Starts the device's thread, which computes with `compute_threads` threads; `queue_length` jobs may wait beside the one that
+  /// runs. When the last copy of the returned pointer is gone, the thread ends by itself.
+  static std::shared_ptr<EngineThread> start(Napi::Env env, Device& device, int compute_threads, size_t queue_length);
 
   ~EngineThread() override;
   EngineThread(const EngineThread&) = delete;
@@ -46,7 +46,8 @@ class EngineThread : public Stoppable {
   using Notice = Napi::TypedThreadSafeFunction<EngineThread, Job, &EngineThread::on_notice>;
   enum class Phase { kOpen, kEnding, kEnded };
 
-  EngineThread(int compute_threads, size_t queue_length) : compute_threads_(compute_threads), queue_length_(queue_length) {}
+  EngineThread(Device& device, int compute_threads, size_t queue_length)
+      : device_(device), compute_threads_(compute_threads), queue_length_(queue_length) {}
 
   // Engine thread.
   void run() noexcept;
@@ -64,6 +65,7 @@ class EngineThread : public Stoppable {
   void unretain(Napi::Env env);
   static void on_teardown(void* self) noexcept;
 
+  Device& device_;
   const int compute_threads_;
   const size_t queue_length_;
 

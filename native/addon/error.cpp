@@ -28,6 +28,14 @@ const char* reason_name(Reason reason) {
       return "CANCELLED";
     case Reason::kOutOfMemory:
       return "OUT_OF_MEMORY";
+    case Reason::kNoGpu:
+      return "NO_GPU";
+    case Reason::kCudnnMissing:
+      return "CUDNN_MISSING";
+    case Reason::kCublasMissing:
+      return "CUBLAS_MISSING";
+    case Reason::kDeviceLost:
+      return "DEVICE_LOST";
     case Reason::kQueueFull:
       return "QUEUE_FULL";
     case Reason::kClosed:

@@ -16,10 +16,14 @@ using ModelKey = const void*;
 /// there.
 class ModelTable {
  public:
+  explicit ModelTable(Device& device) : device_(device) {}
+
+  Device& device() const { return device_; }
+
   /// Makes a model. Where that fails, at() throws the error from then on.
   void add(ModelKey key, const std::vector<Layer>& layers, ImageShape input, uint64_t seed) {
     try {
-      entries_.insert_or_assign(key, std::make_unique<Model>(layers, input, seed));
+      entries_.insert_or_assign(key, std::make_unique<Model>(device_, layers, input, seed));
     } catch (...) {
       entries_.insert_or_assign(key, current_error());
     }
@@ -43,6 +47,7 @@ class ModelTable {
   }
 
  private:
+  Device& device_;
   std::unordered_map<ModelKey, std::variant<std::unique_ptr<Model>, Error>> entries_;
 };
 

@@ -8,10 +8,10 @@ namespace {
 
 Precision to_precision(const Fields& fields) {
   const std::string name = fields.string("precision");
-  for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+  for (const Precision precision : {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16}) {
     if (name == precision_name(precision)) return precision;
   }
-  fields.refuse("precision", "'" + name + "' is none of float32, bfloat16");
+  fields.refuse("precision", "'" + name + "' is none of float32, tf32, bfloat16");
 }
 
 PlanOptions to_plan_options(const Fields& fields) {
@@ -87,6 +87,16 @@ Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& strings
   return array;
 }
 
-const char* precision_name(Precision precision) { return precision == Precision::kFloat32 ? "float32" : "bfloat16"; }
+const char* precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kTf32:
+      return "tf32";
+    case Precision::kBfloat16:
+      return "bfloat16";
+  }
+  return "";
+}
 
 }  // namespace dl::addon

@@ -20,9 +20,9 @@ class PlanJob final : public Job {
 
   bool awaited() const override { return true; }
 
-  void run(ModelTable&) noexcept override {
+  void run(ModelTable& models) noexcept override {
     try {
-      plan_ = plan_memory(graph_, options_, solver_);
+      plan_ = plan_memory(models.device(), graph_, options_, solver_);
     } catch (...) {
       error_.emplace(current_error());
     }

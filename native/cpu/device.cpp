@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "cpu/kernels/kernels.h"
+#include "cpu/model.h"
 #include "cpu/onednn.h"
 #include "engine/host_memory.h"
 
@@ -29,8 +30,6 @@ int control_group_processors() {
   return file >> quota >> period && period > 0 ? static_cast<int>(std::ceil(quota / period)) : 0;
 }
 
-}  // namespace
-
 DeviceInfo device_info() {
   DeviceInfo info;
   info.name = processor_name();
@@ -42,7 +41,32 @@ DeviceInfo device_info() {
   return info;
 }
 
-void set_threads(int threads) { omp_set_num_threads(threads); }
+class CpuDevice final : public Device {
+ public:
+  const DeviceInfo& info() const override { return info_; }
+
+  void begin(int threads) override { omp_set_num_threads(threads); }
+
+  MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver) const override {
+    const ParameterLayout layout(graph);
+    return {parameter_bytes(layout, graph, solver), Plan(graph, layout, options, true).bytes(),
+            Plan(graph, layout, options, false).bytes()};
+  }
+
+  std::unique_ptr<DeviceModel> make_model(const Graph& graph, Solver solver, uint64_t seed) override {
+    return std::make_unique<CpuModel>(graph, solver, seed);
+  }
+
+ private:
+  const DeviceInfo info_ = device_info();
+};
+
+}  // namespace
+
+Device& device() {
+  static CpuDevice device;
+  return device;
+}
 
 int available_threads() {
   cpu_set_t processors;

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "engine/arena.h"
-#include "engine/model.h"
+#include "engine/options.h"
 
 namespace dl::cpu {
 

@@ -9,7 +9,7 @@
 #include "cpu/operation.h"
 #include "engine/arena.h"
 #include "engine/host_memory.h"
-#include "engine/model.h"
+#include "engine/options.h"
 #include "engine/parameters.h"
 
 namespace dl::cpu {

@@ -8,7 +8,7 @@
 #include "engine/arena.h"
 #include "engine/fusion.h"
 #include "engine/graph.h"
-#include "engine/model.h"
+#include "engine/options.h"
 #include "engine/parameters.h"
 
 namespace dl::cpu {

@@ -7,7 +7,7 @@
 namespace dl {
 
 BufferId ArenaPlan::add(int64_t bytes, int time) {
-  const int64_t aligned = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const int64_t aligned = (bytes + alignment_ - 1) / alignment_ * alignment_;
   buffers_.push_back({aligned, time, time, 0});
   return static_cast<BufferId>(buffers_.size()) - 1;
 }

@@ -14,6 +14,9 @@ class ArenaPlan {
  public:
   static constexpr int64_t kAlignment = 64;  // bytes: a cache line, and the widest vector register
 
+  /// Every buffer begins at a multiple of `alignment` bytes, a power of two.
+  explicit ArenaPlan(int64_t alignment = kAlignment) : alignment_(alignment) {}
+
   /// A buffer that is first written at `time`.
   BufferId add(int64_t bytes, int time);
   /// A buffer that keeps its contents from step to step.
@@ -37,6 +40,7 @@ class ArenaPlan {
     int last;
     int64_t offset;
   };
+  int64_t alignment_;
   std::vector<Buffer> buffers_;
   int64_t bytes_ = 0;
 };

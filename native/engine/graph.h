@@ -85,7 +85,7 @@ struct Layer {
 };
 
 /// weight: regularised by the weight prior. bias: a bias or a batch norm's scale or shift. statistic: not trained. The others are
-/// parts of a solver's state (engine/solver_state.h) and no tensors of the graph.
+/// parts of a solver's state (engine/solver.h) and no tensors of the graph.
 enum class TensorRole { kWeight, kBias, kStatistic, kMomentum, kFirstMoment, kSecondMoment, kUpdateCount };
 
 /// A tensor that belongs to a layer and outlives the step.

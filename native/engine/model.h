@@ -1,74 +1,21 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/device.h"
 #include "engine/graph.h"
-#include "engine/solver_state.h"
+#include "engine/options.h"
+#include "engine/solver.h"
 
 namespace dl {
 
-enum class Precision { kFloat32, kBfloat16 };
-enum class PixelFormat { kUint8, kFloat32 };
-
-/// Pixels (count, height, width, channels), row by row; uint8 g stands for g - 127.
-struct ImageBatch {
-  PixelFormat format = PixelFormat::kUint8;
-  int64_t count = 0;
-  std::span<const std::byte> pixels;
-};
-
-/// What decides about plans, their memory and the arithmetic.
-struct PlanOptions {
-  int64_t batch_size = 1;
-  Precision precision = Precision::kFloat32;
-  bool deterministic = false;
-  /// Names of layers whose tensors training leaves as they are; nothing is computed backward for them, nor below the lowest of
-  /// the others. Their batch norms take the stored statistics. Without effect on applying.
-  std::vector<std::string> frozen_layers = {};
-
-  bool operator==(const PlanOptions&) const = default;
-};
-
-struct TrainOptions {
-  PlanOptions plan;
-  int64_t batch_size_multiplier = 1;
-  double learning_rate = 0.001;
-  double momentum = 0.9;
-  double weight_prior = 0;
-  uint64_t step = 0;  // steps applied before this one
-
-  double weight_decay = 0;
-  double adam_beta1 = 0.9;
-  double adam_beta2 = 0.999;
-  double adam_epsilon = 1e-8;
-  double max_gradient_norm = 0;            // 0: no clipping
-  std::vector<double> class_weights = {};  // one a class; empty: all 1
-};
-
-struct StepResult {
-  double loss = 0;
-  double loss_multinomial_logistic = 0;
-  double loss_regularization = 0;
-  double gradient_norm = 0;  // of dL/dw over the tensors that are not frozen, before clipping
-  double top1_error = 0;
-  double forward_seconds = 0;
-  double backward_seconds = 0;
-  double update_seconds = 0;
-};
-
-struct MemoryPlan {
-  int64_t parameter_bytes = 0;
-  int64_t training_bytes = 0;
-  int64_t inference_bytes = 0;
-};
-
-/// What a model of this graph holds with these options and this solver; nothing is allocated. Throws as Model::plan_memory does.
-MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver);
+/// What a model of this graph holds on this device with these options and this solver; nothing is allocated. Throws as
+/// Model::plan_memory does.
+MemoryPlan plan_memory(const Device& device, const Graph& graph, const PlanOptions& options, Solver solver);
 
 /// A tensor's values on the host. A part of the solver's state that belongs to `x` has the name `x` and a role of its own.
 struct NamedTensor {
@@ -78,12 +25,12 @@ struct NamedTensor {
   std::vector<float> values;
 };
 
-/// One network with its weights, its optimiser's state and its plans. Not thread-safe: one thread at a time. Every method that
-/// throws dl::Error has changed nothing.
+/// One network with its weights, its optimiser's state and its plans, on one device. Not thread-safe: the device's thread alone.
+/// Every method that throws dl::Error has changed nothing.
 class Model {
  public:
   /// Weights by He initialisation from `seed`, biases 0, batch norms 1 and 0, statistics 0 and 1.
-  Model(const std::vector<Layer>& layers, ImageShape input, uint64_t seed);
+  Model(Device& device, const std::vector<Layer>& layers, ImageShape input, uint64_t seed);
   ~Model();
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;

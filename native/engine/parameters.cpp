@@ -17,9 +17,4 @@ ParameterLayout::ParameterLayout(const Graph& graph) : offsets_(graph.tensors().
   place(false);
 }
 
-int64_t ParameterStore::bytes_of(const ParameterLayout& layout) { return layout.size() * static_cast<int64_t>(sizeof(float)); }
-
-ParameterStore::ParameterStore(const ParameterLayout& layout)
-    : memory_(bytes_of(layout)), values_(memory_.at<float>(0), static_cast<size_t>(layout.size())) {}
-
 }  // namespace dl

@@ -1,12 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "engine/graph.h"
-#include "engine/host_memory.h"
 
 namespace dl {
 
@@ -27,23 +24,6 @@ class ParameterLayout {
   std::vector<int64_t> offsets_;
   int64_t trained_size_ = 0;
   int64_t size_ = 0;
-};
-
-/// The tensors of a classifier between two steps.
-class ParameterStore {
- public:
-  /// All zero. Throws kOutOfMemory.
-  explicit ParameterStore(const ParameterLayout& layout);
-  /// Bytes that a store of this layout holds.
-  static int64_t bytes_of(const ParameterLayout& layout);
-
-  /// All tensors.
-  std::span<float> values() const { return values_; }
-  int64_t bytes() const { return static_cast<int64_t>(values_.size() * sizeof(float)); }
-
- private:
-  HostMemory memory_;
-  std::span<float> values_;
 };
 
 }  // namespace dl

@@ -14,8 +14,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "cpu/device.h"
 #include "test/cases.h"
+#include "test/device.h"
 
 namespace dl::test {
 namespace {
@@ -66,7 +66,7 @@ void check_case(const EngineCase& test, uint64_t seed, Expect expect) {
 }
 
 bool has_bfloat16() {
-  const std::vector<Precision> precisions = cpu::device_info().precisions;
+  const std::vector<Precision> precisions = device().info().precisions;
   return std::find(precisions.begin(), precisions.end(), Precision::kBfloat16) != precisions.end();
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "test/comparison.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 
@@ -79,7 +80,7 @@ double distance(const reference::Parameters& a, const reference::Parameters& b) 
 }
 
 TEST_CASE("ten steps of the engine are ten steps of the formula") {
-  Model model(small_network(), kImage, kSeed);
+  Model model(device(), small_network(), kImage, kSeed);
   Random random(kSeed);
   randomize(model, random);
   reference::TrainingState state = reference_state(model);
@@ -103,7 +104,7 @@ TEST_CASE("ten steps of the engine are ten steps of the formula") {
 }
 
 TEST_CASE("PyTorch's rule agrees while the learning rate is constant and differs once it changes; the engine follows ours") {
-  Model model(small_network(), kImage, kSeed);
+  Model model(device(), small_network(), kImage, kSeed);
   Random random(kSeed);
   randomize(model, random);
   const Graph& graph = model.graph();
@@ -128,7 +129,7 @@ TEST_CASE("PyTorch's rule agrees while the learning rate is constant and differs
 }
 
 TEST_CASE("the weight prior pulls at weights alone") {
-  Model model(small_network(), kImage, kSeed);
+  Model model(device(), small_network(), kImage, kSeed);
   Random random(kSeed);
   randomize(model, random);
   const Batch batch = batch_of(0);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "test/comparison.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -31,7 +32,7 @@ struct Outcome {
 
 Outcome step(const std::vector<Layer>& layers, int64_t batch_size, int64_t multiplier) {
   Random random(31);
-  Model model(layers, kImage, 31);
+  Model model(device(), layers, kImage, 31);
   randomize(model, random);
   const Batch batch = random_batch(random, kImage, 8, 4, PixelFormat::kUint8);
   const StepResult result =
@@ -82,7 +83,7 @@ TEST_CASE("with batch norm 4 x 2 is what the reference makes of two sub-batches,
 
 TEST_CASE("a batch that is not batch_size * batch_size_multiplier images is refused and changes nothing") {
   Random random(34);
-  Model model(plain().classify(4), kImage, 34);
+  Model model(device(), plain().classify(4), kImage, 34);
   const std::vector<NamedTensor> before = model.snapshot();
   for (const int64_t count : {7, 9, 4, 0}) {
     const Batch batch = random_batch(random, kImage, count, 4, PixelFormat::kUint8);

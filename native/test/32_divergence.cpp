@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "test/batch.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -31,7 +32,7 @@ TrainOptions options(double learning_rate, uint64_t step, int64_t multiplier = 1
 
 TEST_CASE("a huge learning rate ends in a refused step that changes nothing") {
   Random random(40);
-  Model model(small_network(), kImage, 40);
+  Model model(device(), small_network(), kImage, 40);
   const Batch batch = random_batch(random, kImage, 4, 3, PixelFormat::kUint8);
   std::vector<NamedTensor> before = model.snapshot();
   bool refused = false;
@@ -50,7 +51,7 @@ TEST_CASE("a huge learning rate ends in a refused step that changes nothing") {
 
 TEST_CASE("an update never leaves values that are not finite behind") {
   Random random(41);
-  Model model(small_network(), kImage, 41);
+  Model model(device(), small_network(), kImage, 41);
   const Batch batch = random_batch(random, kImage, 4, 3, PixelFormat::kUint8);
   const std::vector<NamedTensor> before = model.snapshot();
   const auto error = refusal([&] { model.train(batch.view(), batch.labels, options(1e300, 0)); });
@@ -64,7 +65,7 @@ TEST_CASE("an update never leaves values that are not finite behind") {
 
 TEST_CASE("weights that are not finite are refused by the step") {
   Random random(42);
-  Model model(small_network(), kImage, 42);
+  Model model(device(), small_network(), kImage, 42);
   const Batch batch = random_batch(random, kImage, 4, 3, PixelFormat::kUint8);
   std::vector<NamedTensor> poisoned = model.snapshot();
   for (NamedTensor& tensor : poisoned)
@@ -78,7 +79,7 @@ TEST_CASE("weights that are not finite are refused by the step") {
 TEST_CASE("when only the second sub-batch diverges, the running statistics of the first are put back, too") {
   const std::vector<Layer> layers =
       Network(3).then(BatchNorm{}).then(convolution(4, 3, 1, 1, 1, true)).then(Relu{}).classify_flat(3);
-  Model model(layers, kImage, 43);
+  Model model(device(), layers, kImage, 43);
   // Equal images are normalised to 0 up to rounding: the biases keep the ReLU shut. A bright image among dark ones is normalised
   // to 1.7 and overflows: 27 * 1.7 * 2e37 is beyond float32.
   std::vector<NamedTensor> tensors = model.snapshot();
@@ -103,8 +104,8 @@ TEST_CASE("when only the second sub-batch diverges, the running statistics of th
 
 TEST_CASE("after a refused step training goes on as if it had never been tried") {
   Random random(44);
-  Model model(small_network(), kImage, 44);
-  Model twin(small_network(), kImage, 44);
+  Model model(device(), small_network(), kImage, 44);
+  Model twin(device(), small_network(), kImage, 44);
   const Batch first = random_batch(random, kImage, 4, 3, PixelFormat::kUint8);
   const Batch second = random_batch(random, kImage, 4, 3, PixelFormat::kFloat32);
   Batch broken = random_batch(random, kImage, 4, 3, PixelFormat::kFloat32);

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "test/batch.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -18,7 +19,9 @@ constexpr int64_t kValuesPerImage = 60;
 
 struct Fixture {
   Fixture()
-      : random(50), model(Network(3).then(convolution(6)).then(BatchNorm{}).classify(3), kImage, 50), before(model.snapshot()) {}
+      : random(50),
+        model(device(), Network(3).then(convolution(6)).then(BatchNorm{}).classify(3), kImage, 50),
+        before(model.snapshot()) {}
 
   Batch batch(PixelFormat format, int64_t count = 4) { return random_batch(random, kImage, count, 3, format); }
   /// Whether training and the rest of the call throws this reason and leaves the model as it was.

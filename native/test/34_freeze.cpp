@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "cpu/device.h"
 #include "test/cases.h"
 #include "test/comparison.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -40,7 +40,7 @@ bool contains(const Names& names, const std::string& name) { return std::find(na
 void check_frozen(const EngineCase& test, const Names& frozen, uint64_t seed) {
   INFO(test.name);
   for (const std::string& name : frozen) INFO(name);
-  Model model(test.layers, test.input, seed);
+  Model model(device(), test.layers, test.input, seed);
   Random random(seed);
   randomize(model, random);
   reference::TrainingState state = reference_state(model);
@@ -107,7 +107,7 @@ TEST_CASE("random choices of layers in blocks of real networks and in random net
 }
 
 TEST_CASE("where all is frozen a step tells the loss and changes nothing") {
-  Model model(residual_network(), kImage, 35);
+  Model model(device(), residual_network(), kImage, 35);
   const std::vector<NamedTensor> before = model.snapshot();
   Random random(35);
   const Batch batch = random_batch(random, kImage, 3, 4, PixelFormat::kUint8);
@@ -120,7 +120,7 @@ TEST_CASE("where all is frozen a step tells the loss and changes nothing") {
 
 TEST_CASE("frozen features are those of applying, whatever else is in the batch") {
   // All but the last layer is frozen: with zero weights there, the gradient of its bias is what applying's confidences say.
-  Model model(residual_network(), kImage, 36);
+  Model model(device(), residual_network(), kImage, 36);
   Random random(36);
   randomize(model, random);
   const Batch batch = random_batch(random, kImage, 4, 4, PixelFormat::kUint8);
@@ -142,8 +142,8 @@ TEST_CASE("frozen features are those of applying, whatever else is in the batch"
 }
 
 TEST_CASE("bfloat16 keeps frozen layers, too, and trains the others") {
-  for (const Precision precision : cpu::device_info().precisions) {
-    Model model(residual_network(), kImage, 37);
+  for (const Precision precision : device().info().precisions) {
+    Model model(device(), residual_network(), kImage, 37);
     const std::vector<NamedTensor> before = model.snapshot();
     Random random(37);
     const Batch batch = random_batch(random, kImage, 3, 4, PixelFormat::kUint8);
@@ -159,7 +159,7 @@ TEST_CASE("bfloat16 keeps frozen layers, too, and trains the others") {
 }
 
 TEST_CASE("the plan of a frozen network needs less memory, which is told before; thawing brings back the plan that was") {
-  Model model(residual_network(), kImage, 38);
+  Model model(device(), residual_network(), kImage, 38);
   const Names all = layers_with_tensors(model.graph());
   const PlanOptions free{16, Precision::kFloat32, false};
   const PlanOptions frozen{16, Precision::kFloat32, false, {all.begin(), all.end() - 1}};
@@ -172,7 +172,7 @@ TEST_CASE("the plan of a frozen network needs less memory, which is told before;
   const Batch batch = random_batch(random, kImage, 16, 4, PixelFormat::kUint8);
   model.train(batch.view(), batch.labels, {frozen, 1, 0.1, 0.9, 0.001, 0});
   CHECK(model.memory_bytes() == planned.parameter_bytes + planned.training_bytes + planned.inference_bytes);
-  Model twin(residual_network(), kImage, 38);
+  Model twin(device(), residual_network(), kImage, 38);
   twin.restore(model.snapshot());
   model.train(batch.view(), batch.labels, {free, 1, 0.1, 0.9, 0.001, 1});
   twin.train(batch.view(), batch.labels, {free, 1, 0.1, 0.9, 0.001, 1});
@@ -182,12 +182,12 @@ TEST_CASE("the plan of a frozen network needs less memory, which is told before;
 TEST_CASE("frozen weights that are restored between two steps count from the next step on") {
   Random random(41);
   const Batch batch = random_batch(random, kImage, 3, 4, PixelFormat::kUint8);
-  Model model(residual_network(), kImage, 41);
+  Model model(device(), residual_network(), kImage, 41);
   Names frozen = layers_with_tensors(model.graph());
   frozen.pop_back();
   const TrainOptions options{{3, Precision::kFloat32, true, frozen}, 1, 0.1, 0.9, 0.0, 0};
   model.train(batch.view(), batch.labels, options);
-  Model other(residual_network(), kImage, 42);
+  Model other(device(), residual_network(), kImage, 42);
   randomize(other, random);
   const std::vector<NamedTensor> values = other.snapshot();
   model.restore(values);
@@ -197,7 +197,7 @@ TEST_CASE("frozen weights that are restored between two steps count from the nex
 }
 
 TEST_CASE("a name that no layer has is refused") {
-  Model model(residual_network(), kImage, 39);
+  Model model(device(), residual_network(), kImage, 39);
   const PlanOptions plan{2, Precision::kFloat32, false, {"convolution1", "convolution77"}};
   CHECK(refuses(Reason::kInvalidArgument, [&] { model.plan_memory(plan); }));
   CHECK(refuses(Reason::kInvalidArgument, [&] { model.prepare(plan); }));

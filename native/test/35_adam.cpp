@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "cpu/device.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -57,7 +58,7 @@ TEST_CASE("Adam without memory, and with sub-batches") {
 }
 
 TEST_CASE("the first step of Adam moves each value by the learning rate against its gradient, whatever the gradient's size") {
-  Model model(small_network(), kImage, 352);
+  Model model(device(), small_network(), kImage, 352);
   model.set_solver(Solver::kAdam);
   Random random(352);
   const Batch batch = random_batch(random, kImage, kBatch, 4, PixelFormat::kUint8);
@@ -136,7 +137,7 @@ TEST_CASE("a frozen layer's moments and counts stand still; thawed, it goes on a
 TEST_CASE("restored from a snapshot Adam goes on bit by bit as the one that never stopped") {
   TrainingRun whole(small_network(), kImage, kBatch, Solver::kAdam, 356);
   for (int step = 0; step < 3; ++step) whole.step(adam_options(0.01));
-  Model second_half(small_network(), kImage, 356);
+  Model second_half(device(), small_network(), kImage, 356);
   second_half.set_solver(Solver::kAdam);
   second_half.restore(whole.model().snapshot());
   CHECK(bit_equal(second_half.snapshot(), whole.model().snapshot()));
@@ -152,8 +153,8 @@ TEST_CASE("restored from a snapshot Adam goes on bit by bit as the one that neve
 }
 
 TEST_CASE("state of the other solver, and state that no step leaves, is not restored") {
-  Model sgd(small_network(), kImage, 357);
-  Model adam(small_network(), kImage, 357);
+  Model sgd(device(), small_network(), kImage, 357);
+  Model adam(device(), small_network(), kImage, 357);
   adam.set_solver(Solver::kAdam);
   const std::vector<NamedTensor> before = adam.snapshot();
   CHECK(refuses(Reason::kInvalidArgument, [&] { sgd.restore(adam.snapshot()); }));
@@ -174,7 +175,7 @@ TEST_CASE("state of the other solver, and state that no step leaves, is not rest
 }
 
 TEST_CASE("the count of updates ends where float32 can count no further") {
-  Model model(small_network(), kImage, 358);
+  Model model(device(), small_network(), kImage, 358);
   model.set_solver(Solver::kAdam);
   std::vector<NamedTensor> tensors = model.snapshot();
   for (NamedTensor& tensor : tensors)
@@ -189,7 +190,7 @@ TEST_CASE("the count of updates ends where float32 can count no further") {
 }
 
 TEST_CASE("Adam's second moment is counted in the memory, exactly") {
-  Model model(small_network(), kImage, 359);
+  Model model(device(), small_network(), kImage, 359);
   const PlanOptions plan{kBatch, Precision::kFloat32, false};
   const int64_t with_sgd = model.memory_bytes();
   CHECK(model.plan_memory(plan).parameter_bytes == with_sgd);
@@ -207,8 +208,8 @@ TEST_CASE("the kernels of a step of Adam give the same bits with any number of t
   // 70,000 weights: several pieces for several threads. One image of 1 x 1, so that no sum depends on the threads.
   const std::vector<Layer> layers = Network(3).then(FullyConnected{7000, false}).classify_flat(10);
   const auto run = [&](int threads) {
-    cpu::set_threads(threads);
-    Model model(layers, {3, 1, 1}, 3500);
+    device().begin(threads);
+    Model model(device(), layers, {3, 1, 1}, 3500);
     model.set_solver(Solver::kAdam);
     Random random(3500);
     for (uint64_t step = 0; step < 3; ++step) {
@@ -222,7 +223,7 @@ TEST_CASE("the kernels of a step of Adam give the same bits with any number of t
   };
   const std::vector<NamedTensor> alone = run(1);
   for (const int threads : {2, 3}) CHECK(bit_equal(run(threads), alone));
-  cpu::set_threads(cpu::available_threads());
+  device().begin(cpu::available_threads());
 }
 
 TEST_CASE("a step of Adam that diverges changes nothing: huge gradients, a rate without measure, a decay without measure") {
@@ -231,7 +232,7 @@ TEST_CASE("a step of Adam that diverges changes nothing: huge gradients, a rate 
   TrainOptions options = adam_options(0.01);
   options.plan.batch_size = kBatch;
   const auto refused = [&](const TrainOptions& changed, float last_layer) {
-    Model model(small_network(), kImage, 3501);
+    Model model(device(), small_network(), kImage, 3501);
     model.set_solver(Solver::kAdam);
     model.train(batch.view(), batch.labels, options);
     std::vector<NamedTensor> tensors = model.snapshot();

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "cpu/device.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -56,7 +56,7 @@ TEST_CASE("without batch norm sub-batches equal the whole batch, though the clas
 }
 
 TEST_CASE("images of a class of weight 0 change nothing, and the error counts them all the same") {
-  Model model(plain(), kImage, 363);
+  Model model(device(), plain(), kImage, 363);
   Random random(363);
   Batch batch = random_batch(random, kImage, 4, 4, PixelFormat::kUint8);
   std::fill(batch.labels.begin(), batch.labels.end(), 2);
@@ -73,8 +73,8 @@ TEST_CASE("images of a class of weight 0 change nothing, and the error counts th
 }
 
 TEST_CASE("bfloat16 weighs as float32 does") {
-  for (const Precision precision : cpu::device_info().precisions) {
-    Model model(normalized(), kImage, 364);
+  for (const Precision precision : device().info().precisions) {
+    Model model(device(), normalized(), kImage, 364);
     Random random(364);
     Batch batch = random_batch(random, kImage, 4, 4, PixelFormat::kUint8);
     std::fill(batch.labels.begin(), batch.labels.end(), 1);
@@ -90,7 +90,7 @@ TEST_CASE("bfloat16 weighs as float32 does") {
 }
 
 TEST_CASE("too few weights, or weights out of range, are refused") {
-  Model model(plain(), kImage, 365);
+  Model model(device(), plain(), kImage, 365);
   Random random(365);
   const Batch batch = random_batch(random, kImage, 4, 4, PixelFormat::kUint8);
   const std::vector<NamedTensor> before = model.snapshot();

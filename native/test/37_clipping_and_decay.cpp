@@ -2,6 +2,7 @@
 // it.
 #include <doctest/doctest.h>
 
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/training_run.h"
@@ -29,7 +30,7 @@ TEST_CASE("clipped steps are those of the formula, with prior and sub-batches, b
 }
 
 TEST_CASE("the norm is told before clipping; the step is as long as the limit says") {
-  Model model(small_network(), kImage, 371);
+  Model model(device(), small_network(), kImage, 371);
   Random random(371);
   const Batch batch = random_batch(random, kImage, 4, 4, PixelFormat::kUint8);
   const std::vector<NamedTensor> before = model.snapshot();
@@ -56,7 +57,7 @@ TEST_CASE("weight decay beside SGD: the weights shrink by learning_rate * weight
   TrainOptions options;
   options.learning_rate = 0.1;
   options.weight_decay = 0.5;
-  Model twin(small_network(), kImage, 372);
+  Model twin(device(), small_network(), kImage, 372);
   twin.restore(model.snapshot());
   const std::vector<NamedTensor> before = model.snapshot();
   const Batch batch = run.batch();

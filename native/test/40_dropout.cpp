@@ -5,6 +5,7 @@
 
 #include "reference/layers.h"
 #include "test/batch.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 
@@ -16,7 +17,7 @@ constexpr ImageShape kImage{3, 12, 11};
 /// The mask of one step as the engine applies it to images of ones: the gradient of a fully connected weight is
 /// dlogit[class] * value * mask[value], summed over the images; with one image it shows its mask.
 std::vector<bool> kept_values(uint64_t seed, uint64_t step, double probability, Precision precision = Precision::kFloat32) {
-  Model model(Network(3).then(Dropout{probability}).classify_flat(2), kImage, seed);
+  Model model(device(), Network(3).then(Dropout{probability}).classify_flat(2), kImage, seed);
   reference::Tensor images(1, 3, kImage.height, kImage.width);
   for (double& value : images.values) value = 100;
   const Batch batch = make_batch(images, {1}, PixelFormat::kUint8);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "test/batch.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -28,12 +29,12 @@ void train(Model& model, uint64_t first, uint64_t last, Precision precision) {
 }
 
 TEST_CASE("a model restored from a snapshot goes on bit by bit as the one that never stopped") {
-  Model whole(layers(), kImage, 7);
+  Model whole(device(), layers(), kImage, 7);
   train(whole, 0, 6, Precision::kFloat32);
 
-  Model first_half(layers(), kImage, 7);
+  Model first_half(device(), layers(), kImage, 7);
   train(first_half, 0, 3, Precision::kFloat32);
-  Model second_half(layers(), kImage, 7);
+  Model second_half(device(), layers(), kImage, 7);
   second_half.restore(first_half.snapshot());
   CHECK(bit_equal(second_half.snapshot(), first_half.snapshot()));
   train(second_half, 3, 6, Precision::kFloat32);
@@ -43,9 +44,9 @@ TEST_CASE("a model restored from a snapshot goes on bit by bit as the one that n
 }
 
 TEST_CASE("applying in between changes nothing") {
-  Model whole(layers(), kImage, 8);
+  Model whole(device(), layers(), kImage, 8);
   train(whole, 0, 4, Precision::kFloat32);
-  Model interrupted(layers(), kImage, 8);
+  Model interrupted(device(), layers(), kImage, 8);
   train(interrupted, 0, 2, Precision::kFloat32);
   Random random(9);
   interrupted.apply(random_batch(random, kImage, 5, 4, PixelFormat::kFloat32).view(), {2, Precision::kFloat32, false});
@@ -57,14 +58,14 @@ TEST_CASE("applying follows the weights: after a step, after a restoration, and 
   Random random(11);
   const Batch batch = random_batch(random, kImage, 5, 4, PixelFormat::kFloat32);
   const PlanOptions options{2, Precision::kFloat32, false};
-  Model model(layers(), kImage, 12);
+  Model model(device(), layers(), kImage, 12);
   const auto untrained = model.apply(batch.view(), options);
   const auto weights = model.snapshot();
   train(model, 0, 2, Precision::kFloat32);
   const auto trained = model.apply(batch.view(), options);
 
   // A model that has never applied before has no copies of weights that could be out of date.
-  Model fresh(layers(), kImage, 13);
+  Model fresh(device(), layers(), kImage, 13);
   fresh.restore(model.snapshot());
   CHECK(trained == fresh.apply(batch.view(), options));
   CHECK(trained == model.apply(batch.view(), options));
@@ -74,7 +75,7 @@ TEST_CASE("applying follows the weights: after a step, after a restoration, and 
 }
 
 TEST_CASE("a snapshot holds every tensor of the graph and the momentum of every trained one") {
-  const Model model(layers(), kImage, 9);
+  const Model model(device(), layers(), kImage, 9);
   const std::vector<NamedTensor> snapshot = model.snapshot();
   size_t expected = 0;
   for (const TensorInfo& info : model.graph().tensors()) {
@@ -88,7 +89,7 @@ TEST_CASE("a snapshot holds every tensor of the graph and the momentum of every 
 }
 
 TEST_CASE("restoring some tensors leaves the others; a wrong one among them leaves all") {
-  Model model(layers(), kImage, 10);
+  Model model(device(), layers(), kImage, 10);
   train(model, 0, 2, Precision::kFloat32);
   const std::vector<NamedTensor> before = model.snapshot();
 

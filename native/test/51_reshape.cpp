@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "test/comparison.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -24,7 +25,7 @@ std::vector<Layer> flat(int64_t channels, int64_t classes) {
 
 /// A model with two steps behind it, so that values, statistics and momentum are all in use.
 struct Trained {
-  Trained(const std::vector<Layer>& layers, ImageShape input) : model(layers, input, 60) {
+  Trained(const std::vector<Layer>& layers, ImageShape input) : model(device(), layers, input, 60) {
     Random random(60);
     for (uint64_t step = 0; step < 2; ++step) {
       const Batch batch = random_batch(random, input, 3, model.graph().classes(), PixelFormat::kUint8);
@@ -48,7 +49,7 @@ struct Trained {
   /// Whether the tensor is what a new model with this seed begins with.
   bool fresh(const std::string& name, TensorRole role, const std::vector<Layer>& layers, ImageShape input, uint64_t seed) const {
     const std::vector<NamedTensor> now = model.snapshot();
-    const std::vector<NamedTensor> initial = Model(layers, input, seed).snapshot();
+    const std::vector<NamedTensor> initial = Model(device(), layers, input, seed).snapshot();
     return find(now, name, role).values == find(initial, name, role).values;
   }
 

@@ -3,6 +3,7 @@
 
 #include "cpu/device.h"
 #include "test/batch.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 
@@ -26,7 +27,7 @@ struct Run {
 };
 
 Run run(Precision precision, bool deterministic) {
-  Model model(layers(), kImage, 70);
+  Model model(device(), layers(), kImage, 70);
   const PlanOptions plan{6, precision, deterministic};
   Run outcome;
   Random random(70);
@@ -42,7 +43,7 @@ Run run(Precision precision, bool deterministic) {
 }
 
 TEST_CASE("deterministic runs are bit-equal: losses, norms, tensors, confidences") {
-  for (const Precision precision : cpu::device_info().precisions) {
+  for (const Precision precision : device().info().precisions) {
     const Run first = run(precision, true);
     const Run second = run(precision, true);
     CHECK(first.losses == second.losses);
@@ -54,9 +55,9 @@ TEST_CASE("deterministic runs are bit-equal: losses, norms, tensors, confidences
 TEST_CASE("without deterministic mode, and with one thread, results agree as float32 does") {
   const Run expected = run(Precision::kFloat32, true);
   const Run free = run(Precision::kFloat32, false);
-  cpu::set_threads(1);
+  device().begin(1);
   const Run alone = run(Precision::kFloat32, true);
-  cpu::set_threads(cpu::available_threads());
+  device().begin(cpu::available_threads());
   for (const Run* other : {&free, &alone}) {
     for (size_t i = 0; i < expected.losses.size(); ++i)
       CHECK(other->losses[i] == doctest::Approx(expected.losses[i]).epsilon(1e-4));

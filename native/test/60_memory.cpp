@@ -2,8 +2,8 @@
 // crash.
 #include <doctest/doctest.h>
 
-#include "cpu/device.h"
 #include "test/batch.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -22,13 +22,13 @@ std::vector<Layer> layers() {
 }
 
 TEST_CASE("plan_memory names exactly what prepare adds, and training and applying add nothing more") {
-  for (const Precision precision : cpu::device_info().precisions)
+  for (const Precision precision : device().info().precisions)
     for (const bool deterministic : {false, true})
       for (const int64_t batch_size : {1, 3, 16}) {
         CAPTURE(batch_size);
         CAPTURE(deterministic);
         const PlanOptions plan{batch_size, precision, deterministic};
-        Model model(layers(), kImage, 80);
+        Model model(device(), layers(), kImage, 80);
         const MemoryPlan planned = model.plan_memory(plan);
         CHECK(planned.parameter_bytes > 0);
         CHECK(planned.training_bytes > planned.inference_bytes);
@@ -46,7 +46,7 @@ TEST_CASE("plan_memory names exactly what prepare adds, and training and applyin
 }
 
 TEST_CASE("a larger batch needs more, and other options give back what the ones before held") {
-  Model model(layers(), kImage, 81);
+  Model model(device(), layers(), kImage, 81);
   const PlanOptions small{2, Precision::kFloat32, false};
   const PlanOptions large{16, Precision::kFloat32, false};
   // 14 more outputs of the first convolution, 20 x 12 x 10 values of 4 bytes, are the least.
@@ -60,10 +60,10 @@ TEST_CASE("a larger batch needs more, and other options give back what the ones 
 }
 
 TEST_CASE("memory that the machine does not have is kOutOfMemory; the model goes on as before") {
-  Model model(layers(), kImage, 82);
+  Model model(device(), layers(), kImage, 82);
   const std::vector<NamedTensor> before = model.snapshot();
   const int64_t bytes_per_image = model.plan_memory({16, Precision::kFloat32, false}).training_bytes / 16;
-  const int64_t too_many = 64 * cpu::device_info().memory_bytes / bytes_per_image;
+  const int64_t too_many = 64 * device().info().memory_bytes / bytes_per_image;
   for (const int64_t batch_size : {too_many, int64_t{1} << 40, int64_t{1} << 60}) {
     CAPTURE(batch_size);
     const auto error = refusal([&] { model.prepare({batch_size, Precision::kFloat32, false}); });
@@ -78,7 +78,7 @@ TEST_CASE("memory that the machine does not have is kOutOfMemory; the model goes
 }
 
 TEST_CASE("a plan for no image, or for more than can be counted, is refused") {
-  const Model model(layers(), kImage, 84);
+  const Model model(device(), layers(), kImage, 84);
   CHECK(refuses(Reason::kInvalidArgument, [&] { model.plan_memory({0, Precision::kFloat32, false}); }));
   CHECK(refuses(Reason::kInvalidArgument, [&] { model.plan_memory({-1, Precision::kFloat32, false}); }));
   CHECK(refuses(Reason::kOutOfMemory, [&] { model.plan_memory({int64_t{1} << 60, Precision::kFloat32, false}); }));
@@ -88,7 +88,7 @@ TEST_CASE("weights that the machine cannot hold are an error, too") {
   const auto layers_of = [](int64_t features) { return Network(3).then(FullyConnected{features, false}).classify_flat(2); };
   for (const int64_t features : {int64_t{1} << 34, int64_t{1} << 45, int64_t{1} << 61}) {
     CAPTURE(features);
-    const auto error = refusal([&] { Model(layers_of(features), {3, 32, 32}, 83); });
+    const auto error = refusal([&] { Model(device(), layers_of(features), {3, 32, 32}, 83); });
     REQUIRE(error);
     CHECK((error->reason() == Reason::kOutOfMemory || error->reason() == Reason::kInvalidGraph));
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "test/batch.h"
+#include "test/device.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 
@@ -22,7 +23,7 @@ std::vector<Layer> layers() {
 }
 
 TEST_CASE("weights have mean 0, variance 2 / fan-in and a normal's share beyond one and two deviations") {
-  const Model model(layers(), kImage, 90);
+  const Model model(device(), layers(), kImage, 90);
   for (const NamedTensor& tensor : model.snapshot()) {
     if (tensor.role != TensorRole::kWeight) continue;
     CAPTURE(tensor.name);
@@ -48,7 +49,7 @@ TEST_CASE("weights have mean 0, variance 2 / fan-in and a normal's share beyond 
 }
 
 TEST_CASE("biases are 0, batch norms 1 and 0, statistics 0 and 1, momentum 0") {
-  const Model model(layers(), kImage, 91);
+  const Model model(device(), layers(), kImage, 91);
   for (const NamedTensor& tensor : model.snapshot()) {
     if (tensor.role == TensorRole::kWeight) continue;
     CAPTURE(tensor.name);
@@ -59,11 +60,11 @@ TEST_CASE("biases are 0, batch norms 1 and 0, statistics 0 and 1, momentum 0") {
 }
 
 TEST_CASE("the same seed gives the same weights; another seed and another name give others") {
-  const Model model(layers(), kImage, 92);
-  CHECK(bit_equal(model.snapshot(), Model(layers(), kImage, 92).snapshot()));
+  const Model model(device(), layers(), kImage, 92);
+  CHECK(bit_equal(model.snapshot(), Model(device(), layers(), kImage, 92).snapshot()));
   for (const uint64_t seed : {uint64_t{93}, (uint64_t{1} << 32) + 92})
-    CHECK_FALSE(bit_equal(model.snapshot(), Model(layers(), kImage, seed).snapshot()));
-  const Model twins(Network(3).then(convolution(8)).then(convolution(8)).then(convolution(8)).classify(2), kImage, 92);
+    CHECK_FALSE(bit_equal(model.snapshot(), Model(device(), layers(), kImage, seed).snapshot()));
+  const Model twins(device(), Network(3).then(convolution(8)).then(convolution(8)).then(convolution(8)).classify(2), kImage, 92);
   const std::vector<NamedTensor> snapshot = twins.snapshot();
   CHECK(find(snapshot, "convolution2.weight", TensorRole::kWeight).values !=
         find(snapshot, "convolution3.weight", TensorRole::kWeight).values);

@@ -5,12 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "test/device.h"
 #include "test/model_tensors.h"
 
 namespace dl::test {
 
 Experiment::Experiment(const EngineCase& test, uint64_t seed)
-    : test_(test), seed_(seed), step_(seed % 7), model_(test.layers, test.input, seed) {
+    : test_(test), seed_(seed), step_(seed % 7), model_(device(), test.layers, test.input, seed) {
   Random random(seed);
   randomize(model_, random);
   const int64_t count = test.batch_size * test.batch_size_multiplier;

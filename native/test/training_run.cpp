@@ -4,12 +4,13 @@
 
 #include <cmath>
 
+#include "test/device.h"
 #include "test/model_tensors.h"
 
 namespace dl::test {
 
 TrainingRun::TrainingRun(const std::vector<Layer>& layers, ImageShape input, int64_t batch_size, Solver solver, uint64_t seed)
-    : model_(layers, input, seed), batch_size_(batch_size), seed_(seed) {
+    : model_(device(), layers, input, seed), batch_size_(batch_size), seed_(seed) {
   model_.set_solver(solver);
   Random random(seed);
   randomize(model_, random);

@@ -129,12 +129,6 @@ struct AdamUpdate {
   float keep;  // 1 - learning rate * weight decay
 };
 
-/// The first value of a float image that is not in its range.
-struct PixelFault {
-  int64_t image = -1;  // or -1
-  float value = 0;
-};
-
 /// The kernels of one precision.
 template <class T>
 struct TypedKernels {
@@ -180,7 +174,6 @@ struct KernelTable {
   TypedKernels<float> float32;
   TypedKernels<Bfloat16> bfloat16;
 
-  PixelFault (*find_pixel_fault)(const float* pixels, int64_t images, int64_t image_size, float lowest, float highest);
   void (*softmax)(int64_t images, int64_t classes, const float* logits, float* confidences);
   /// `partial`: 2 * segments.
   UpdateNorms (*update_norms)(std::span<const ParameterSegment> segments, const float* gradients, const float* values,

@@ -32,16 +32,3 @@ template <class T>
 void convert_float(const float* pixels, const Layout& layout, const float* scale, const float* shift, T* y) {
   convert_pixels(pixels, layout, scale, shift, y, [](float v) { return v; });
 }
-
-inline PixelFault find_pixel_fault(const float* pixels, int64_t images, int64_t image_size, float lowest, float highest) {
-  for (int64_t n = 0; n < images; ++n) {
-    const float* image = pixels + n * image_size;
-    int outside = 0;
-#pragma omp simd reduction(| : outside)
-    for (int64_t i = 0; i < image_size; ++i) outside |= !((image[i] >= lowest) & (image[i] <= highest));
-    if (!outside) continue;
-    const float* value = std::find_if(image, image + image_size, [=](float v) { return !(v >= lowest && v <= highest); });
-    return {n, *value};
-  }
-  return {};
-}

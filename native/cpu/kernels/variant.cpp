@@ -67,7 +67,6 @@ const KernelTable kTable = {
     .instruction_set = DL_STRING(DL_KERNELS_VARIANT),
     .float32 = typed_kernels<float>(),
     .bfloat16 = typed_kernels<Bfloat16>(),
-    .find_pixel_fault = find_pixel_fault,
     .softmax = softmax,
     .update_norms = update_norms,
     .sgd_update = sgd_update,

@@ -1,14 +1,7 @@
-#include "engine/solver_state.h"
+#include "cpu/solver_state.h"
 
-#include <array>
-#include <cmath>
-
-namespace dl {
+namespace dl::cpu {
 namespace {
-
-constexpr std::array<SolverPart, 1> kSgdParts{{{TensorRole::kMomentum, false}}};
-constexpr std::array<SolverPart, 3> kAdamParts{
-    {{TensorRole::kFirstMoment, false}, {TensorRole::kSecondMoment, false}, {TensorRole::kUpdateCount, true}}};
 
 int64_t arrays_of(Solver solver) { return solver == Solver::kAdam ? 2 : 1; }
 
@@ -17,11 +10,6 @@ int64_t counts_of(const Graph& graph, Solver solver) {
 }
 
 }  // namespace
-
-std::span<const SolverPart> parts_of(Solver solver) {
-  if (solver == Solver::kAdam) return kAdamParts;
-  return kSgdParts;
-}
 
 SolverState::SolverState(const ParameterLayout& layout, const Graph& graph, Solver solver)
     : solver_(solver),
@@ -40,21 +28,8 @@ std::span<float> SolverState::values(TensorRole role, int tensor) {
   return {array + extents_[index].offset, static_cast<size_t>(extents_[index].size)};
 }
 
-bool SolverState::allows(TensorRole role, float value) {
-  switch (role) {
-    case TensorRole::kFirstMoment:
-      return std::abs(value) <= kLargestGradient;
-    case TensorRole::kSecondMoment:
-      return value >= 0 && value <= kLargestGradient * kLargestGradient;
-    case TensorRole::kUpdateCount:
-      return value >= 0 && value <= kMostUpdates && std::trunc(value) == value;
-    default:
-      return true;
-  }
-}
-
 int64_t SolverState::bytes_of(const ParameterLayout& layout, const Graph& graph, Solver solver) {
   return (arrays_of(solver) * layout.trained_size() + counts_of(graph, solver)) * static_cast<int64_t>(sizeof(float));
 }
 
-}  // namespace dl
+}  // namespace dl::cpu
