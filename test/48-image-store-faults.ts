@@ -80,6 +80,39 @@ test('a daemon that is killed in the middle of PutImages keeps what it has answe
   await second.stop();
 });
 
+test('a daemon that is killed while images make room for others keeps whole images alone, and no more than it may', async (t) => {
+  const { folder } = t.context;
+  const room = 100;
+  const flags = ['--images', folder, '--max-stored-bytes', String(room * 4000)];
+  const many = (from: number) => imageFiles(Array.from({ length: room }, (_, index) => Buffer.alloc(4000, `image ${from + index},`)));
+  for (let round = 0; round < 3; round++) {
+    const daemon = await start(t, flags);
+    const client = connectTo(daemon.address);
+    await putImages(client, many(1000 * round));
+    const before = (await call(client, 'getStoreInfo', {})).evictedImages;
+    // Each of these images makes another one leave.
+    const writing = openUpload(client, 'putImages');
+    for (const message of putMessages(many(1000 * round + 500))) await writing.send(message);
+    while ((await call(client, 'getStoreInfo', {})).evictedImages < before + 5n);
+    await kill(daemon);
+    client.close();
+
+    const paths = await imagePaths(folder);
+    const sizes = await Promise.all(paths.map(async (path) => (await readFile(path)).length));
+    t.true(paths.length > room / 2 && sizes.every((size) => size === 4000), `round ${round}: ${paths.length} files`);
+  }
+  const last = await start(t, flags);
+  const successor = connectTo(last.address);
+  const { images, bytes, maximumBytes, damagedImages } = await call(successor, 'getStoreInfo', {});
+  t.true(bytes <= maximumBytes);
+  t.is(damagedImages, 0n);
+  t.is((await putImages(successor, many(9000))).addedImages, room);
+  t.true(images > 0n);
+  successor.close();
+  await last.stop();
+  t.is((await imagePaths(folder)).length, room);
+});
+
 test('a damaged file is found when its image is used, told as unknown, and mended by putting the image again', async (t) => {
   const { folder } = t.context;
   const images = noisePixels([1, 2, 3, 4]);

@@ -1,4 +1,5 @@
-import { DlClassifierClient, InvalidLabelError, type LabelledBatch, Random } from '../client/index.js';
+import { DlClassifierClient, InvalidLabelError, type LabelledBatch, type PixelImage, Random } from '../client/index.js';
+import { call, connectTo } from './support/calls.js';
 import { readSmall, testWithDaemon } from './support/client.js';
 import { type ByteLimit, startCuttingProxy } from './support/cutting_proxy.js';
 import { noiseImages } from './support/noise.js';
@@ -62,6 +63,48 @@ test(`a training whose connection breaks ${CUTS} times is bit for bit an undistu
   const undisturbed: number[] = [];
   const same = Array.from({ length: pulled }, (_, number) => batch(number));
   for await (const { loss } of twin.trainBatches(same)) undisturbed.push(loss);
+  t.deepEqual(losses, undisturbed);
+  t.true((await classifier.serialize()).equals(await twin.serialize()));
+});
+
+test(`nor do ${CUTS} breaks show where images are stored and named, even while the store forgets them`, async (t) => {
+  const { daemon } = t.context;
+  await using proxy = await startCuttingProxy(daemon.address);
+  await using client = await DlClassifierClient.connect(proxy.address, { onWarning: () => {} });
+  await using classifier = await readSmall(client, PARAMETERS);
+  const images = Array.from({ length: 40 }, (_, seed): PixelImage => {
+    const { data } = noiseImages(1, [32, 32, 1], 1000 + seed);
+    return { data, shape: [32, 32, 1] };
+  });
+  const namedBatch = (number: number): LabelledBatch => ({
+    images: Array.from({ length: 8 }, (_, index) => images[(number * 8 + index * (1 + (number % 3))) % images.length] as PixelImage),
+    labels: LABELS,
+  });
+  const random = new Random(12);
+  // In the middle of names, and of images that are being stored.
+  proxy.cutEach(() =>
+    random.below(3) === 0
+      ? { from: 'server', bytes: 1 + random.below(1000) }
+      : { from: 'client', bytes: 1 + random.below(random.below(2) === 0 ? 2000 : 5 * BATCH_BYTES) },
+  );
+  const direct = connectTo(daemon.address);
+  let made = 0;
+  async function* batches() {
+    for (; proxy.connections() <= CUTS; made++) {
+      if (made % 50 === 30) await call(direct, 'deleteImages', { selection: { $case: 'all', value: true } });
+      yield namedBatch(made);
+    }
+    proxy.cutEach(null);
+  }
+  const losses: number[] = [];
+  for await (const { loss } of classifier.trainBatches(batches(), { window: 4, references: 'always' })) losses.push(loss);
+  direct.close();
+  t.true(proxy.connections() > CUTS);
+  t.is(await classifier.getParam('step'), made);
+  await using twin = await readSmall(t.context.client, PARAMETERS);
+  const undisturbed: number[] = [];
+  const same = Array.from({ length: made }, (_, number) => namedBatch(number));
+  for await (const { loss } of twin.trainBatches(same, { references: 'never' })) undisturbed.push(loss);
   t.deepEqual(losses, undisturbed);
   t.true((await classifier.serialize()).equals(await twin.serialize()));
 });

@@ -203,6 +203,42 @@ test('a data set larger than the store is sent where it does not fit, with one w
   t.deepEqual(losses, (await sentEverything(client, images, 3)).losses);
 });
 
+test('a disk that takes no more in the middle of a training: what is stored is named still, the rest is sent, with one warning', async (t) => {
+  const store = join(t.context.folder, 'images');
+  const { client, direct, warnings, proxy } = await start(t, ['--images', store]);
+  const images = pixelImages(12);
+  const epochs = [epochOf(images, 0).slice(0, 1), epochOf(images, 1), epochOf(images, 2)];
+  await using classifier = await readSmall(client, PARAMETERS);
+  const losses = [await train(classifier, epochs[0] ?? [])];
+  await rm(join(store, 'arriving'), { recursive: true });
+  await writeFile(join(store, 'arriving'), 'no folder');
+  losses.push(await train(classifier, epochs[1] ?? []));
+  const before = proxy.sentBytes();
+  losses.push(await train(classifier, epochs[2] ?? []));
+  const sent = proxy.sentBytes() - before;
+  t.true(sent > 8 * IMAGE_BYTES * 0.9 && sent < 8 * IMAGE_BYTES * 1.3, `${sent} bytes: only what is not stored`);
+  t.is((await call(direct, 'getStoreInfo', {})).images, 4n);
+  t.is(warnings.length, 1);
+  t.regex(warnings[0] ?? '', /images that are not stored yet are sent with every batch: .*ENOTDIR/);
+  await using plain = await readSmall(client, PARAMETERS);
+  for (const [index, epoch] of epochs.entries()) t.deepEqual(losses[index], await train(plain, epoch, { references: 'never' }));
+});
+
+test('two users whose images do not fit into the store together train as if each were alone', async (t) => {
+  const { client, daemon, direct } = await start(t, ['--max-stored-bytes', String(10 * IMAGE_BYTES)]);
+  await using other = await DlClassifierClient.connect(daemon.address, { onWarning: () => {} });
+  const training = async (user: DlClassifierClient, images: readonly Image[]) => {
+    await using classifier = await readSmall(user, PARAMETERS);
+    const losses: number[][] = [];
+    for (let epoch = 0; epoch < 6; epoch++) losses.push(await train(classifier, epochOf(images, epoch)));
+    return { losses, bytes: await classifier.serialize() };
+  };
+  const [ours, theirs] = [pixelImages(8, 100), pixelImages(8, 200)];
+  const trained = await Promise.all([training(client, ours), training(other, theirs)]);
+  t.true((await call(direct, 'getStoreInfo', {})).evictedImages > 0n, 'they got into each other\'s way');
+  t.deepEqual(trained, [await sentEverything(client, ours, 6), await sentEverything(client, theirs, 6)]);
+});
+
 for (const [what, flags, warning] of [
   ['stores no images', ['--max-stored-bytes', '0'], /--max-stored-bytes 0/],
   ['stores no images of this size', ['--max-stored-image-bytes', '1000'], /more than 1000 bytes/],

@@ -49,7 +49,8 @@ export class RemoteStore {
   #belief = 0;
   /** Bytes of the images that this client uses. */
   #used = 0;
-  #closed = false;
+  /** Set when the server could not store an image, because its disk is full for instance: what it has is named, nothing more is put. */
+  #full = false;
 
   private constructor(private readonly connection: Connection) {}
 
@@ -68,7 +69,7 @@ export class RemoteStore {
    * @returns for each image, whether a batch may name it
    */
   async ensure(kind: ImageKind, images: readonly HashedImage[], options: CallOptions): Promise<boolean[]> {
-    const store = this.#closed ? null : await this.#store(options);
+    const store = await this.#store(options);
     if (store === null) return images.map(() => false);
     const unsure = images.filter((image) => !this.#isStored(kind, image));
     for (let start = 0; start < unsure.length; start += REFERENCES_PER_CALL) {
@@ -96,7 +97,7 @@ export class RemoteStore {
     };
     for (const position of missing) {
       const image = unsure[position];
-      if (image === undefined || this.#closed || !this.#mayPut(kind, image, store)) continue;
+      if (image === undefined || this.#full || !this.#mayPut(kind, image, store)) continue;
       if (bytes + image.byteLength > PUT_BYTES) await put();
       group.push(image);
       bytes += image.byteLength;
@@ -123,7 +124,8 @@ export class RemoteStore {
       // For the moment there is no room: these images are sent with their batch.
       if (error instanceof ServerBusyError) return;
       if (!(error instanceof ImageStoreUnavailableError) && !(error instanceof LimitExceededError)) throw error;
-      this.#close(`images are sent with every batch: ${error.message}`);
+      this.#full = true;
+      this.#warnOnce('full', `images that are not stored yet are sent with every batch: ${error.message}`);
       return;
     }
     for (const image of images) this.#believe(kind, image);
@@ -167,17 +169,12 @@ export class RemoteStore {
     try {
       const info = await this.connection.unary(service.getStoreInfo, {}, options);
       if (info.problem === '') return info;
-      this.#close(`images are sent with every batch: ${info.problem}`);
+      this.#warnOnce('absent', `images are sent with every batch: ${info.problem}`);
     } catch (error) {
       if (!(error instanceof TransportError) || error.status !== status.UNIMPLEMENTED) throw error;
-      this.#close('images are sent with every batch: this server is older than its store of images');
+      this.#warnOnce('absent', 'images are sent with every batch: this server is older than its store of images');
     }
     return null;
-  }
-
-  #close(warning: string): void {
-    this.#closed = true;
-    this.#warnOnce('closed', warning);
   }
 
   #warnOnce(cause: string, message: string): void {
