@@ -28,7 +28,8 @@ onednn = re.search(r"MKL-DNN v([\\d.]+)|oneDNN v([\\d.]+)", torch.__config__.sho
 print(f"PyTorch {torch.__version__}" + (f", oneDNN {onednn[1] or onednn[2]}" if onednn else ""))
 `;
 
-export function describeMachine(): Machine {
+/** @param peer what is measured beside, with its version; PyTorch where it is left out */
+export function describeMachine(peer: string = pytorch()): Machine {
   const cpuinfo = readFileSync('/proc/cpuinfo', 'utf8');
   const [processor] = cpus();
   const engine = new (engineBinding().Engine)({ threads: 1, queueLength: 1 });
@@ -42,10 +43,14 @@ export function describeMachine(): Machine {
     system: systemName(),
     node: process.version,
     libraries,
-    peer: output(`${PACKAGE_ROOT}.venv/bin/python`, ['-c', PEER_VERSION]),
+    peer,
     commit: output('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude', '*']),
     date: new Date().toISOString().slice(0, 10),
   };
+}
+
+function pytorch(): string {
+  return output(`${PACKAGE_ROOT}.venv/bin/python`, ['-c', PEER_VERSION]);
 }
 
 /** Virtual machines often have no more than the maker's name as the model's: family and model tell which it is. */

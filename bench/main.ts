@@ -3,6 +3,7 @@
  *
  *   npm run bench -- step [--json FILE] [--cases PATTERN] [--quick]   a training step beside PyTorch
  *   npm run bench -- apply [--json FILE] [--cases PATTERN] [--quick]  a network applied beside ONNX Runtime
+ *   npm run bench -- wire [--json FILE] [--cases PATTERN] [--quick]   images on their way beside raw node:http2, TCP and grpcio
  *   npm run bench -- agreement [--json FILE] [--networks NAMES]       errors of both beside float64
  *   npm run bench -- accuracy [--json FILE]                           top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
@@ -27,8 +28,12 @@ import { selectCases } from './select_cases.js';
 import { STEP_CASES, type StepCase } from './step/case.js';
 import { type Comparison, compare, type Measurement } from './step/compare.js';
 import type { Effort } from './turns.js';
+import { WIRE_CASES } from './wire/case.js';
+import { compareWire, wirePeers } from './wire/compare.js';
+import { type WireResult, type WireRow, wireRow, wireTable } from './wire/table.js';
 
 const FULL: Effort = { rounds: 5, turnSeconds: 2 };
+const WIRE: Effort = { rounds: 5, turnSeconds: 1 };
 const QUICK: Effort = { rounds: 3, turnSeconds: 0.5 };
 
 const program = new Command('npm run bench --').description('measures beside a named peer, in the same run on the same machine');
@@ -83,6 +88,24 @@ casesCommand('apply', 'images/s of a network applied beside ONNX Runtime', async
     ];
   }
 });
+
+program
+  .command('wire')
+  .description('MiB/s of images on their way to the engine beside raw node:http2, TCP and grpcio')
+  .option('--json <file>', 'write the rows and the machine to a file')
+  .option('--cases <pattern>', 'only cases whose names contain these words, for instance "pixels tcp, references"', '')
+  .option('--quick', 'short turns: to see that it works', false)
+  .action(async ({ json, cases, quick }: CaseOptions) => {
+    const command = ['npm run bench -- wire', ...(cases ? [`--cases "${cases}"`] : []), ...(quick ? ['--quick'] : [])].join(' ');
+    const rows: WireRow[] = [];
+    const result: WireResult = { machine: describeMachine(wirePeers()), command, rows };
+    for (const wireCase of selectCases(WIRE_CASES, cases)) {
+      rows.push(wireRow(wireCase.name, await compareWire(wireCase, quick ? QUICK : WIRE)));
+      console.error(JSON.stringify(rows.at(-1)));
+      if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+    }
+    console.log(wireTable(result));
+  });
 
 program
   .command('agreement')

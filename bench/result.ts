@@ -27,7 +27,7 @@ export interface Row {
   readonly ours: number;
   readonly peer: number;
   readonly ratio: number;
-  readonly unit: 'images/s' | 'MiB' | 'relative error' | 'top-1 error';
+  readonly unit: 'images/s' | 'MiB/s' | 'MiB' | 'relative error' | 'top-1 error';
   /** More of the same measurement, for whoever asks why. */
   readonly details?: unknown;
 }

@@ -36,6 +36,10 @@ export class Worker implements AsyncDisposable {
     this.answers = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
 
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
   /** The answer is the benchmark's own. */
   async prepare(wanted: unknown): Promise<unknown> {
     return this.ask({ prepare: wanted });

@@ -1,6 +1,7 @@
 import { Command, type CommanderError, Option } from 'commander';
-import type { Config, LogLevel } from './config.js';
+import type { Config, LogLevel, TlsFiles } from './config.js';
 import { CONFIG_OPTIONS, type ConfigOption } from './config_options.js';
+import { StartError } from './start_error.js';
 
 export const ENVIRONMENT_PREFIX = 'DL_CLASSIFIERD_';
 
@@ -18,7 +19,7 @@ export class CommandLineExit extends Error {
  * Reads flags, then variables, then defaults. A wrong one is told in one line on stderr.
  *
  * @param args without the program's name
- * @throws CommandLineExit
+ * @throws CommandLineExit; StartError where options do not go together
  */
 export function readCommandLine(args: readonly string[], version: string): Config {
   const command = new Command('dl-classifierd')
@@ -44,6 +45,9 @@ export function environmentVariable(option: ConfigOption): string {
 
 interface ParsedOptions {
   readonly listen: string;
+  readonly tlsCertificate?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
   readonly models: string;
   readonly images?: string;
   readonly threads?: number;
@@ -62,6 +66,7 @@ interface ParsedOptions {
   readonly maxMemoryBytes?: number;
   readonly maxClassifiers: number;
   readonly handleIdleSeconds: number;
+  readonly transferIdleSeconds: number;
 }
 
 function commanderOption(option: ConfigOption): Option {
@@ -76,6 +81,7 @@ function commanderOption(option: ConfigOption): Option {
 function toConfig(options: ParsedOptions): Config {
   return {
     listen: options.listen,
+    tls: tlsFiles(options),
     models: options.models,
     images: options.images ?? null,
     threads: options.threads ?? null,
@@ -95,6 +101,15 @@ function toConfig(options: ParsedOptions): Config {
       memoryBytes: options.maxMemoryBytes ?? null,
       classifiers: options.maxClassifiers,
       handleIdleSeconds: options.handleIdleSeconds,
+      transferIdleSeconds: options.transferIdleSeconds,
     },
   };
+}
+
+function tlsFiles({ tlsCertificate: certificate, tlsKey: key, tlsClientCa: clientCa }: ParsedOptions): TlsFiles | null {
+  if (certificate !== undefined && key !== undefined) return { certificate, key, clientCa: clientCa ?? null };
+  if (certificate !== undefined) throw new StartError('--tls-certificate needs --tls-key');
+  if (key !== undefined) throw new StartError('--tls-key needs --tls-certificate');
+  if (clientCa !== undefined) throw new StartError('--tls-client-ca needs --tls-certificate and --tls-key');
+  return null;
 }

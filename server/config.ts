@@ -2,6 +2,8 @@
 export interface Config {
   /** Where it listens: `HOST:PORT` (port 0 takes any free one) or `unix:PATH`. @default '127.0.0.1:50051' */
   readonly listen: string;
+  /** Secures the connections; null means that they are neither encrypted nor authenticated. @default null */
+  readonly tls: TlsFiles | null;
   /** Folder of the stored classifiers; made if it is missing. @default './models' */
   readonly models: string;
   /** Folder of the stored images; made if it is missing. Null means `images` in that of the classifiers. @default null */
@@ -14,6 +16,16 @@ export interface Config {
   readonly reflection: boolean;
   /** What the server admits. */
   readonly limits: Limits;
+}
+
+/** Files in PEM that secure the connections. */
+export interface TlsFiles {
+  /** The server's certificate, followed by those that lead from it to one that clients trust. */
+  readonly certificate: string;
+  /** The certificate's private key, without a passphrase. */
+  readonly key: string;
+  /** Certificates of the authorities that the certificate of each client must come from. Null lets all clients in. @default null */
+  readonly clientCa: string | null;
 }
 
 /** What the server admits; more is refused before it costs memory. GetServerInfo tells them. */
@@ -44,6 +56,8 @@ export interface Limits {
   readonly classifiers: number;
   /** Seconds after which an unused handle is cleared. @default 86,400 (a day) */
   readonly handleIdleSeconds: number;
+  /** Seconds in which a client must send the next bytes of an upload, or take the next of a download. @default 120 */
+  readonly transferIdleSeconds: number;
 }
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

@@ -46,6 +46,11 @@ function listenAddress(text: string): string {
   return text;
 }
 
+function file(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It must name a file.');
+  return text;
+}
+
 function folder(text: string): string {
   if (text === '') throw new InvalidArgumentError('It must name a folder.');
   return text;
@@ -57,6 +62,21 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     description: 'where to listen: HOST:PORT (port 0 takes any free one) or unix:PATH',
     default: '127.0.0.1:50051',
     parse: listenAddress,
+  },
+  {
+    flags: '--tls-certificate <file>',
+    description: "the server's certificate and those above it, PEM; secures all connections; by default none is; SIGHUP reads it anew",
+    parse: file,
+  },
+  {
+    flags: '--tls-key <file>',
+    description: 'private key of the certificate, PEM without a passphrase',
+    parse: file,
+  },
+  {
+    flags: '--tls-client-ca <file>',
+    description: 'lets in only clients with a certificate of these authorities, PEM; by default all',
+    parse: file,
   },
   {
     flags: '--models <folder>',
@@ -140,5 +160,11 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
     description: 'seconds after which an unused handle is cleared',
     default: 86_400,
     parse: integer(1, 31_536_000),
+  },
+  {
+    flags: '--transfer-idle-seconds <seconds>',
+    description: 'seconds in which a client must send the next bytes of an upload, or take the next of a download',
+    default: 120,
+    parse: integer(1, 86_400),
   },
 ];

@@ -16,6 +16,7 @@ import { isLocal, listen } from './transport/listen.js';
 import { addReflection } from './transport/reflection.js';
 import { RunningCalls } from './transport/running_calls.js';
 import { classifierService, imageService } from './transport/service.js';
+import { readTls, renewableTls, serverCredentials, type TlsIdentity } from './transport/tls.js';
 
 /** Jobs that may wait for the device; beyond it calls are refused with SERVER_BUSY. */
 const ENGINE_QUEUE_LENGTH = 256;
@@ -30,6 +31,8 @@ const FAREWELL_TIME = 3000;
 export interface Daemon {
   /** As a gRPC client takes it. */
   readonly address: string;
+  /** Reads the files of the certificate anew, for connections to come; without TLS it does nothing. */
+  renewTls(): Promise<void>;
   /** Refuses new calls, ends uploads that have no commit, finishes the steps that have, then closes everything. */
   stop(): Promise<void>;
 }
@@ -40,6 +43,7 @@ export interface Daemon {
  * @throws StartError, AddonLoadError
  */
 export async function startDaemon(config: Config, log: Logger): Promise<Daemon> {
+  const identity = config.tls === null ? null : await readTls(config.tls);
   const modelFolder = await openModelFolder(config.models);
   await tidy(modelFolder, log);
   const { limits } = config;
@@ -55,7 +59,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   const engine = new binding.Engine({ threads: config.threads, queueLength: ENGINE_QUEUE_LENGTH });
   const state = createServerState({ binding, engine, modelFolder, images, limits, log });
   try {
-    return await serve(config, state, log);
+    return await serve(config, identity, state, log);
   } catch (error) {
     await state.close();
     throw error;
@@ -72,20 +76,23 @@ async function tidy(modelFolder: string, log: Logger): Promise<void> {
   }
 }
 
-async function serve(config: Config, state: ServerState, log: Logger): Promise<Daemon> {
+async function serve(config: Config, identity: TlsIdentity | null, state: ServerState, log: Logger): Promise<Daemon> {
   const server = createGrpcServer(config.limits, log);
   const calls = new RunningCalls();
   const health = new Health();
   const context = (signal: AbortSignal, peer: string, callLog: Logger) => ({ server: state, signal, peer, log: callLog });
-  server.addService(ClassifierServiceService, classifierService({ calls, log, context }));
-  server.addService(ImageServiceService, imageService({ calls, log, context }));
+  const environment = { calls, log, context, transferIdleSeconds: config.limits.transferIdleSeconds };
+  server.addService(ClassifierServiceService, classifierService(environment));
+  server.addService(ImageServiceService, imageService(environment));
   health.addTo(server);
   if (config.reflection) addReflection(server);
-  const address = await listen(server, config.listen);
+  const renewTls = config.tls === null ? async () => {} : renewableTls(server, config.tls, log);
+  const address = await listen(server, config.listen, serverCredentials(identity));
   log.info({ address, modelFolder: state.modelFolder, engine: state.engine.info, limits: config.limits }, 'listening');
-  if (!isLocal(address)) log.warn({ address }, 'other machines can connect, without TLS and without a password');
+  warnOfOpenDoors(address, identity, log);
   return {
     address,
+    renewTls,
     stop: async () => {
       health.setNotServing();
       await calls.stop();
@@ -93,6 +100,14 @@ async function serve(config: Config, state: ServerState, log: Logger): Promise<D
       await state.close();
     },
   };
+}
+
+function warnOfOpenDoors(address: string, identity: TlsIdentity | null, log: Logger): void {
+  if (identity !== null && identity.validTo < new Date()) log.warn({ validTo: identity.validTo }, 'the certificate has expired');
+  if (isLocal(address)) return;
+  if (identity === null) log.warn({ address }, 'other machines can connect, without TLS and without a password');
+  else if (identity.clientCa === null)
+    log.warn({ address }, 'all machines can connect: --tls-client-ca lets in only those with a certificate');
 }
 
 /** Ends connections when their last call is answered; a health watch, which has no end, is cut off. */

@@ -17,6 +17,7 @@ async function main(): Promise<void> {
   setDefaultHighWaterMark(true, MESSAGES_AHEAD);
   const daemon = await startDaemon(config, log);
   stopOnSignals(daemon, log);
+  if (config.tls !== null) process.on('SIGHUP', () => void daemon.renewTls());
   process.stdout.write(`dl-classifierd listening on ${daemon.address}\n`);
 }
 

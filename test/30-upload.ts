@@ -41,7 +41,7 @@ function bytes(length: number): Uint8Array {
 const nothing = new Uint8Array();
 const never = new AbortController().signal;
 
-function receive(messages: AsyncIterable<Message>, signal = never) {
+function receive(messages: AsyncIterable<Message>, signal = never, idleSeconds = 60) {
   const sinks: MemorySink[] = [];
   const result = receiveUpload(
     messages,
@@ -50,7 +50,7 @@ function receive(messages: AsyncIterable<Message>, signal = never) {
       sinks.push(sink);
       return { totalBytes: header.totalBytes, sink };
     },
-    signal,
+    { signal, server: { limits: { transferIdleSeconds: idleSeconds } } },
   );
   return { result, sinks };
 }

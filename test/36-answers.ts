@@ -104,6 +104,7 @@ test('GetServerInfo tells version, devices, limits and networks', async (t) => {
     handleIdleSeconds: 86_400,
     serializedBytes: 2n ** 31n,
     uploadBytesTotal: 2n ** 32n,
+    transferIdleSeconds: 120,
   });
   const { description, ...compact } = networks.find(({ name }) => name === 'compact') ?? { description: '' };
   t.deepEqual(compact, {

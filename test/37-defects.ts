@@ -16,7 +16,12 @@ class BrokenService {
   readonly aborted: unknown[] = [];
 
   async listen(): Promise<ClassifierServiceClient> {
-    const environment: CallEnvironment<AbortSignal> = { calls: this.calls, log: pino(this.lines), context: (signal) => signal };
+    const environment: CallEnvironment<AbortSignal> = {
+      calls: this.calls,
+      log: pino(this.lines),
+      transferIdleSeconds: 60,
+      context: (signal) => signal,
+    };
     const { getServerInfo, serializeClassifier, listClassifiers } = ClassifierServiceService;
     this.server.addService(
       { getServerInfo, serializeClassifier, listClassifiers },

@@ -42,6 +42,7 @@ export const REFUSAL_CLASSES = {
   UPLOAD_TRUNCATED: refusals.UploadTruncatedError,
   UPLOAD_MALFORMED: refusals.UploadMalformedError,
   UPLOAD_CHECKSUM_MISMATCH: refusals.UploadChecksumMismatchError,
+  CLIENT_STALLED: refusals.ClientStalledError,
   STEP_MISMATCH: refusals.StepMismatchError,
   LIMIT_EXCEEDED: refusals.LimitExceededError,
   SERVER_BUSY: refusals.ServerBusyError,

@@ -101,6 +101,9 @@ export class UploadMalformedError extends DlClassifierError<'problem'> {}
 /** DATA_LOSS: the bytes that arrived do not have the checksum of the commit. The same call may succeed. */
 export class UploadChecksumMismatchError extends DlClassifierError<'got' | 'wanted'> {}
 
+/** DEADLINE_EXCEEDED: for too long nothing came of an upload, or nothing was taken of a download. The same call may succeed. */
+export class ClientStalledError extends DlClassifierError<'problem' | 'seconds'> {}
+
 /** ABORTED: expected_step is not the classifier's step. */
 export class StepMismatchError extends DlClassifierError<'got' | 'wanted'> {}
 

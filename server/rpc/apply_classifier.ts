@@ -11,9 +11,10 @@ import { admitImages, type ImageUpload } from './image_upload.js';
 /** ApplyClassifier: classifies any number of images, batch_size at a time. */
 export async function applyClassifier(
   messages: AsyncIterable<ApplyClassifierRequest>,
-  { server, signal }: CallContext,
+  context: CallContext,
 ): Promise<ApplyClassifierResponse> {
-  const { classifier, handle, finish, sink } = await receiveUpload(messages, (header) => admit(header, server), signal);
+  const { server, signal } = context;
+  const { classifier, handle, finish, sink } = await receiveUpload(messages, (header) => admit(header, server), context);
   try {
     const { description, pixels } = await finish(classifier.settings, signal);
     const result = await classifier.apply(description, pixels, signal);

@@ -53,7 +53,8 @@ export class BatchStream {
   ) {
     const { signal } = context;
     this.#messages = untilAborted(messages, this.#reading.signal);
-    this.#receiver = new UploadReceiver({ next: () => this.#nextOfBatch() }, this.#reading.signal);
+    const { transferIdleSeconds } = context.server.limits;
+    this.#receiver = new UploadReceiver({ next: () => this.#nextOfBatch() }, this.#reading.signal, transferIdleSeconds);
     signal.addEventListener('abort', () => this.#stopReading(signal.reason), { once: true });
     if (signal.aborted) this.#stopReading(signal.reason);
   }

@@ -11,9 +11,10 @@ const FILE_NAME = 'the serialized classifier';
 /** DeserializeClassifier: a classifier from the bytes that SerializeClassifier gave. */
 export async function deserializeClassifier(
   messages: AsyncIterable<DeserializeClassifierRequest>,
-  { server, signal }: CallContext,
+  context: CallContext,
 ): Promise<DeserializeClassifierResponse> {
-  const upload = await receiveUpload(messages, ({ totalBytes }) => admitWhole(totalBytes, server), signal);
+  const { server, signal } = context;
+  const upload = await receiveUpload(messages, ({ totalBytes }) => admitWhole(totalBytes, server), context);
   try {
     const classifier = await server.openClassifier(async () => {
       const record = await deserialize(upload.bytes, FILE_NAME, server.engine.info.precisions);

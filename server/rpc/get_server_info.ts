@@ -62,6 +62,7 @@ function toServerLimits(limits: Limits, memoryBytes: number): ServerLimits {
     serializedBytes: BigInt(limits.serializedBytes),
     uploadBytesTotal: BigInt(limits.uploadBytesTotal),
     memoryBytes: BigInt(memoryBytes),
+    transferIdleSeconds: limits.transferIdleSeconds,
   };
 }
 

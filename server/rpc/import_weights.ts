@@ -28,11 +28,9 @@ interface Order {
 }
 
 /** ImportWeights: weights of other programs, as a network's trained weights or as a stored classifier. */
-export async function importWeights(
-  messages: AsyncIterable<ImportWeightsRequest>,
-  { server, signal }: CallContext,
-): Promise<ImportWeightsResponse> {
-  const upload = await receiveUpload(messages, (header) => admit(header, server), signal);
+export async function importWeights(messages: AsyncIterable<ImportWeightsRequest>, context: CallContext): Promise<ImportWeightsResponse> {
+  const { server } = context;
+  const upload = await receiveUpload(messages, (header) => admit(header, server), context);
   try {
     const { order } = upload;
     const { network, settings, source } = order;

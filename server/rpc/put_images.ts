@@ -9,8 +9,9 @@ import type { CallContext } from './context.js';
 import { namesOf } from './image_names.js';
 
 /** PutImages: stores images, after the digest of each has been compared. */
-export async function putImages(messages: AsyncIterable<PutImagesRequest>, { server, signal }: CallContext): Promise<PutImagesResponse> {
-  const upload = await receiveUpload(messages, (header) => admit(header, server), signal);
+export async function putImages(messages: AsyncIterable<PutImagesRequest>, context: CallContext): Promise<PutImagesResponse> {
+  const { server } = context;
+  const upload = await receiveUpload(messages, (header) => admit(header, server), context);
   try {
     const arrived = upload.images.arrived(upload.kind, upload.sha256);
     const addedImages = await server.images.add(arrived);

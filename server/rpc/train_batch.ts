@@ -5,8 +5,9 @@ import { AT_ONCE, admitBatch } from './batch_upload.js';
 import type { CallContext } from './context.js';
 
 /** TrainBatch: one optimisation step, exactly once or not at all. */
-export async function trainBatch(messages: AsyncIterable<TrainBatchRequest>, { server, signal }: CallContext): Promise<TrainBatchResponse> {
-  const batch = await receiveUpload(messages, (header) => admitBatch(header, server), signal);
+export async function trainBatch(messages: AsyncIterable<TrainBatchRequest>, context: CallContext): Promise<TrainBatchResponse> {
+  const { server } = context;
+  const batch = await receiveUpload(messages, (header) => admitBatch(header, server), context);
   return toTrainBatchResponse(await batch.complete(AT_ONCE));
 }
 

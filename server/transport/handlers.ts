@@ -10,6 +10,7 @@ import type {
 } from '@grpc/grpc-js';
 import { Refusal } from '../errors/refusal.js';
 import type { Logger } from '../log.js';
+import { inTime } from '../upload/in_time.js';
 import { describeDefect } from './defect.js';
 import { messagesOf } from './messages.js';
 import { CallCancelled, type RunningCalls } from './running_calls.js';
@@ -19,6 +20,8 @@ import { toStatus } from './status.js';
 export interface CallEnvironment<Context> {
   readonly calls: RunningCalls;
   readonly log: Logger;
+  /** In which a client must take the next message of a stream. */
+  readonly transferIdleSeconds: number;
   /** Makes what a handler gets beside its request. */
   context(signal: AbortSignal, peer: string, log: Logger): Context;
 }
@@ -60,7 +63,7 @@ export function exchange<Request, Response, Context>(
   handler: ExchangeHandler<Request, Response, Context>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
-    runCall(environment, call, (context, signal) => sendAll(call, handler(messagesOf(call, signal), context), signal)).then(
+    runCall(environment, call, (context, signal) => sendAll(environment, call, handler(messagesOf(call, signal), context), signal)).then(
       () => call.end(),
       (status) => call.emit('error', status),
     );
@@ -73,7 +76,9 @@ export function download<Request, Response, Context>(
   handler: DownloadHandler<Request, Response, Context>,
 ): handleServerStreamingCall<Request, Response> {
   return (call) => {
-    runCall(environment, call, (context, signal) => sendAll(call, whileWanted(handler(call.request, context), signal), signal)).then(
+    runCall(environment, call, (context, signal) =>
+      sendAll(environment, call, whileWanted(handler(call.request, context), signal), signal),
+    ).then(
       () => call.end(),
       (status) => call.emit('error', status),
     );
@@ -88,12 +93,14 @@ async function* whileWanted<Response>(responses: AsyncIterable<Response>, signal
 }
 
 async function sendAll<Response>(
+  { transferIdleSeconds }: Pick<CallEnvironment<unknown>, 'transferIdleSeconds'>,
   call: Pick<ServerWritableStream<unknown, Response>, 'write'> & EventEmitter,
   responses: AsyncIterable<Response>,
   signal: AbortSignal,
 ): Promise<void> {
   for await (const response of responses) {
-    if (!call.write(response)) await once(call, 'drain', { signal });
+    if (call.write(response)) continue;
+    await inTime(once(call, 'drain', { signal }), transferIdleSeconds, () => 'nothing more was taken of what the server sends');
   }
 }
 

@@ -1,25 +1,23 @@
 import { once } from 'node:events';
 import { lstat, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { type Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Server, ServerCredentials } from '@grpc/grpc-js';
 import { StartError } from '../start_error.js';
 
 const UNIX = 'unix:';
 
 /**
- * Listens without TLS: put a proxy in front of it that has certificates, or keep it on loopback.
- *
  * @param address `HOST:PORT`, `[IPv6]:PORT` or `unix:PATH`
  * @returns the address with the port that was taken
  * @throws StartError
  */
-export async function listen(server: Server, address: string): Promise<string> {
+export async function listen(server: Server, address: string, credentials: ServerCredentials): Promise<string> {
   if (address.startsWith(UNIX)) {
     await removeStaleSocket(address.slice(UNIX.length));
-    await bind(server, address);
+    await bind(server, address, credentials);
     return address;
   }
-  const port = await bind(server, address);
+  const port = await bind(server, address, credentials);
   return `${address.slice(0, address.lastIndexOf(':'))}:${port}`;
 }
 
@@ -28,9 +26,9 @@ export function isLocal(address: string): boolean {
   return address.startsWith(UNIX) || /^(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+$/.test(address);
 }
 
-function bind(server: Server, address: string): Promise<number> {
+function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(address, credentials, (error, port) => {
       if (error === null) resolve(port);
       else reject(new StartError(`cannot listen on ${address}: ${cause(error)}`, { cause: error }));
     });

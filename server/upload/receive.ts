@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import type { UploadCommit } from '../../generated/dlclassifier/v1/image.js';
-import { CHUNK_BYTES } from '../config.js';
+import { CHUNK_BYTES, type Limits } from '../config.js';
 import { refuse } from '../errors/refusal.js';
+import { inTime } from './in_time.js';
 
 /** One message of an upload; each upload's messages name their bytes in their own way. */
 export type UploadMessage<Header> = {
@@ -24,6 +25,12 @@ export interface UploadDeclaration {
   readonly sink: UploadSink;
 }
 
+/** The part of a call's context that an upload needs. */
+export interface UploadContext {
+  readonly signal: AbortSignal;
+  readonly server: { readonly limits: Pick<Limits, 'transferIdleSeconds'> };
+}
+
 /**
  * Receives the uploads of a call one after the other: header, bytes and commit. The end of the stream says nothing: a cancelled call, a
  * killed client and a passed deadline all look like a finished stream, so only a commit whose checksum is that of all declared bytes
@@ -32,31 +39,38 @@ export interface UploadDeclaration {
  * Memory: the sink of the declared size, which `admit` has checked, and one message.
  */
 export class UploadReceiver<Header> {
-  /** Whether messages of an upload have come and its commit has not. */
+  /** Whether an upload has begun and its commit has not come. */
   #underWay = false;
+  /** Bytes of the present upload that have come. */
+  #received = 0;
 
+  /** @param idleSeconds in which each message of an upload under way must come */
   constructor(
     private readonly messages: AsyncIterator<UploadMessage<Header>>,
     private readonly signal: AbortSignal,
+    private readonly idleSeconds: number,
   ) {}
 
   /**
    * The next upload; null where the messages end before it begins. What follows its commit is not read.
    *
    * @param admit checks the header before a byte is kept, and makes the sink; throws a Refusal
-   * @throws Refusal UPLOAD_TRUNCATED, UPLOAD_MALFORMED, UPLOAD_CHECKSUM_MISMATCH; the signal's reason once it is aborted
+   * @param begun whether it counts as under way before its first message
+   * @throws Refusal UPLOAD_TRUNCATED, UPLOAD_MALFORMED, UPLOAD_CHECKSUM_MISMATCH, CLIENT_STALLED; the signal's reason once it is aborted
    */
   async next<Declaration extends UploadDeclaration>(
     admit: (header: Header) => Declaration | Promise<Declaration>,
+    begun = false,
   ): Promise<Declaration | null> {
+    this.#underWay = begun;
     let declaration: Declaration | null = null;
-    let received = 0;
     let checksum = 0;
+    this.#received = 0;
     try {
       for (;;) {
         const message = await this.#take();
         if (message === null && !this.#underWay) return null;
-        if (message === null) throw refuse('UPLOAD_TRUNCATED', { got: received, wanted: declaration?.totalBytes ?? 'unknown' });
+        if (message === null) throw refuse('UPLOAD_TRUNCATED', { got: this.#received, wanted: declaration?.totalBytes ?? 'unknown' });
         this.#underWay = message.commit === undefined;
         if (declaration === null) {
           declaration = await admit(firstHeader(message));
@@ -65,14 +79,14 @@ export class UploadReceiver<Header> {
           throw refuse('UPLOAD_MALFORMED', { problem: 'a second header' });
         }
         const bytes = bytesOf(message);
-        checkChunk(bytes.byteLength, received, declaration.totalBytes);
+        checkChunk(bytes.byteLength, this.#received, declaration.totalBytes);
         if (bytes.byteLength > 0) {
-          declaration.sink.write(received, bytes);
+          declaration.sink.write(this.#received, bytes);
           checksum = crc32(bytes, checksum);
-          received += bytes.byteLength;
+          this.#received += bytes.byteLength;
         }
         if (message.commit !== undefined) {
-          checkCommit(message.commit, checksum, received, declaration.totalBytes);
+          checkCommit(message.commit, checksum, this.#received, declaration.totalBytes);
           return declaration;
         }
       }
@@ -93,14 +107,16 @@ export class UploadReceiver<Header> {
 
   /** The next message; null at their end. */
   async #take(): Promise<UploadMessage<Header> | null> {
-    const { done, value } = await this.messages.next();
+    const next = this.messages.next();
+    const problem = () => `nothing came after ${this.#received} bytes of an upload`;
+    const { done, value } = await (this.#underWay ? inTime(next, this.idleSeconds, problem) : next);
     this.signal.throwIfAborted();
     return done ? null : value;
   }
 }
 
 /**
- * Receives the one upload of a call.
+ * Receives the one upload of a call; the first message must come in time, too.
  *
  * @param admit as for {@link UploadReceiver.next}
  * @throws what {@link UploadReceiver.next} throws
@@ -108,9 +124,10 @@ export class UploadReceiver<Header> {
 export async function receiveUpload<Header, Declaration extends UploadDeclaration>(
   messages: AsyncIterable<UploadMessage<Header>>,
   admit: (header: Header) => Declaration | Promise<Declaration>,
-  signal: AbortSignal,
+  { signal, server }: UploadContext,
 ): Promise<Declaration> {
-  const upload = await new UploadReceiver(messages[Symbol.asyncIterator](), signal).next(admit);
+  const receiver = new UploadReceiver(messages[Symbol.asyncIterator](), signal, server.limits.transferIdleSeconds);
+  const upload = await receiver.next(admit, true);
   if (upload === null) throw refuse('UPLOAD_TRUNCATED', { got: 0, wanted: 'unknown' });
   return upload;
 }

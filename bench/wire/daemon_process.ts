@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Milliseconds for which the event loop did not turn. */
+export interface LoopDelay {
+  readonly maximum: number;
+  readonly p99: number;
+}
+
+const READY = /^dl-classifierd listening on (\S+)$/m;
+
+/** The daemon as users start it, with {@link file://./probe.ts} in it and folders of its own. */
+export class DaemonProcess implements AsyncDisposable {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly folder: string,
+    readonly address: string,
+  ) {}
+
+  static async start(flags: readonly string[]): Promise<DaemonProcess> {
+    const folder = mkdtempSync(join(tmpdir(), 'dl-classifier-bench-'));
+    const script = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+    const args = ['--import', script('probe.ts'), script('../../server/main.ts'), '--models', folder, '--log-level', 'warn', ...flags];
+    const child = spawn(process.execPath, [...process.execArgv, ...args], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+    process.once('exit', () => child.kill('SIGKILL'));
+    const address = await new Promise<string>((resolve, reject) => {
+      let output = '';
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        const ready = READY.exec(output)?.[1];
+        if (ready !== undefined) resolve(ready);
+      });
+      child.once('exit', (code) => reject(new Error(`the daemon ended with ${code} before it was ready`)));
+    });
+    return new DaemonProcess(child, folder, address);
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** Since the last call. */
+  async loopDelay(): Promise<LoopDelay> {
+    this.child.send({});
+    const [delay] = (await once(this.child, 'message')) as [LoopDelay];
+    return delay;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const exited = once(this.child, 'exit');
+    this.child.kill('SIGTERM');
+    await exited;
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
