@@ -8,6 +8,7 @@
  *   npm run bench -- accuracy [--json FILE]                           top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
  *   npm run bench -- freeze [--network NAME]                          CPU time of a step as more and more layers are frozen
+ *   npm run bench -- profile [--network NAME] [--threads N]           milliseconds of each layer in a training step
  *   npm run bench -- orders [--threads N]                             convolutions in two orders of activations, and by Winograd
  */
 import { execFileSync } from 'node:child_process';
@@ -23,6 +24,7 @@ import { APPLY_CASES } from './apply/case.js';
 import { compareApply } from './apply/compare.js';
 import { measureFreeze } from './freeze.js';
 import { describeMachine } from './machine.js';
+import { measureProfile } from './profile.js';
 import { type BenchResult, markdown, type Row, type SpeedBenchmark, type SpeedResult } from './result.js';
 import { selectCases } from './select_cases.js';
 import { STEP_CASES, type StepCase } from './step/case.js';
@@ -154,6 +156,26 @@ program
       batch: Number(batch),
       precision: precision as Precision,
       rounds: Number(rounds),
+    }),
+  );
+
+program
+  .command('profile')
+  .description('milliseconds of each layer in a training step, with operations or bytes a second')
+  .option('--network <name>', 'one that the server knows', 'resnet50')
+  .option('--size <pixels>', 'width and height of the images', '224')
+  .option('--batch <images>', 'images a step', '16')
+  .addOption(new Option('--precision <name>', 'of the arithmetic').choices(['float32', 'bfloat16']).default('float32'))
+  .option('--threads <count>', 'threads that compute', '1')
+  .option('--steps <count>', 'steps of which the medians are taken', '5')
+  .action(({ network, size, batch, precision, threads, steps }: Record<string, string>) =>
+    measureProfile({
+      network: network ?? '',
+      size: Number(size),
+      batch: Number(batch),
+      precision: precision as Precision,
+      threads: Number(threads),
+      steps: Number(steps),
     }),
   );
 

@@ -160,6 +160,16 @@ export interface StepResult {
   readonly updateSeconds: number;
 }
 
+/** Seconds of one layer in a step; a batch norm's are also those of the addition and the ReLU that it takes with it. */
+export interface LayerSeconds {
+  readonly layer: string;
+  readonly forward: number;
+  /** Gradients of weights. */
+  readonly weights: number;
+  /** The rest of the backward half. */
+  readonly backward: number;
+}
+
 /** weight: regularised by the weight prior. bias: a bias or a batch norm's scale or shift. statistic: not trained. */
 export type GraphTensorRole = 'weight' | 'bias' | 'statistic';
 
@@ -224,6 +234,8 @@ export interface Model {
   setSolver(solver: Solver): Promise<void>;
   /** One step; `labels` are class indices, one an image. */
   train(batch: ImageBatch, labels: Int32Array, options: TrainOptions): Promise<StepResult>;
+  /** One step as train() makes it, with the seconds of each layer. */
+  profile(batch: ImageBatch, labels: Int32Array, options: TrainOptions): Promise<readonly LayerSeconds[]>;
   /** Confidences (count, classes), batchSize images at a time. */
   apply(batch: ImageBatch, options: PlanOptions): Promise<Float32Array>;
   /** A copy of all tensors and of the solver's state, as they are between two steps. */

@@ -30,14 +30,15 @@ struct Reshaped {
 
 void ModelObject::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<ModelObject>;
-  Self::define(env, exports,
-               {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
-                Self::getter<&ModelObject::parameter_count>("parameterCount"),
-                Self::getter<&ModelObject::memory_bytes>("memoryBytes"), Self::method<&ModelObject::plan_memory>("planMemory"),
-                Self::method<&ModelObject::prepare>("prepare"), Self::method<&ModelObject::set_solver>("setSolver"),
-                Self::method<&ModelObject::train>("train"), Self::method<&ModelObject::apply>("apply"),
-                Self::method<&ModelObject::snapshot>("snapshot"), Self::method<&ModelObject::restore>("restore"),
-                Self::method<&ModelObject::reshape>("reshape"), Self::method<&ModelObject::close>("close")});
+  Self::define(
+      env, exports,
+      {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
+       Self::getter<&ModelObject::parameter_count>("parameterCount"), Self::getter<&ModelObject::memory_bytes>("memoryBytes"),
+       Self::method<&ModelObject::plan_memory>("planMemory"), Self::method<&ModelObject::prepare>("prepare"),
+       Self::method<&ModelObject::set_solver>("setSolver"), Self::method<&ModelObject::train>("train"),
+       Self::method<&ModelObject::profile>("profile"), Self::method<&ModelObject::apply>("apply"),
+       Self::method<&ModelObject::snapshot>("snapshot"), Self::method<&ModelObject::restore>("restore"),
+       Self::method<&ModelObject::reshape>("reshape"), Self::method<&ModelObject::close>("close")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) {
@@ -122,6 +123,24 @@ Napi::Value ModelObject::train(const Napi::CallbackInfo& info) {
         };
       },
       [](Napi::Env env, ModelState&, TimedStep&& step) { return to_js_step_result(env, step); });
+}
+
+Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
+  return submit<StepProfile>(
+      info.Env(),
+      [&] {
+        StagedImages images = StagingBuffer::to_images(info.Env(), info[0]);
+        std::vector<int32_t> labels = to_labels(info[1], images.count);
+        TrainOptions options = to_train_options(info[2]);
+        return [images = std::move(images), labels = std::move(labels), options = std::move(options)](Model& model) {
+          StepProfile profile;
+          TrainOptions profiled = options;
+          profiled.profile = &profile;
+          model.train(images.view(model.graph().input()), labels, profiled);
+          return profile;
+        };
+      },
+      [](Napi::Env env, ModelState&, StepProfile&& profile) { return to_js_profile(env, profile); });
 }
 
 Napi::Value ModelObject::apply(const Napi::CallbackInfo& info) {

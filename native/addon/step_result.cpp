@@ -17,6 +17,20 @@ Napi::Value to_js_step_result(Napi::Env env, const TimedStep& step) {
   return object;
 }
 
+Napi::Value to_js_profile(Napi::Env env, const StepProfile& profile) {
+  Napi::Array layers = Napi::Array::New(env, profile.layers.size());
+  for (uint32_t i = 0; i < layers.Length(); ++i) {
+    const LayerSeconds& seconds = profile.layers[i];
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("layer", seconds.layer);
+    object.Set("forward", seconds.forward);
+    object.Set("weights", seconds.weights);
+    object.Set("backward", seconds.backward);
+    layers.Set(i, object);
+  }
+  return layers;
+}
+
 Napi::Value to_js_memory_plan(Napi::Env env, const MemoryPlan& plan) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("parameterBytes", static_cast<double>(plan.parameter_bytes));

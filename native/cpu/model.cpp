@@ -84,6 +84,7 @@ StepResult CpuModel::train(const ImageBatch& images, std::span<const int32_t> la
     batch.values = values();
     batch.gradients = plan.gradients();
     batch.next_statistics = plan.next_statistics();
+    batch.profile = options.profile;
     plan.forward(batch);
     result.forward_seconds += stopwatch.lap();
     plan.backward(batch);

@@ -6,6 +6,7 @@
 
 #include "engine/arena.h"
 #include "engine/options.h"
+#include "engine/step_profile.h"
 
 namespace dl::cpu {
 
@@ -41,6 +42,14 @@ struct SubBatch {
   double loss = 0;               // result: sum over the images, weighted by class
   int64_t errors = 0;            // result: images whose best class is not the label
   float* confidences = nullptr;  // result when applying: (images, classes)
+
+  StepProfile* profile = nullptr;    // where somebody wants to know where the time goes
+  LayerSeconds* profiled = nullptr;  // the operation at work
+
+  /// Ends the part of a backward half that computes gradients of weights.
+  void weights_done() {
+    if (profile) profile->lap(profiled->weights);
+  }
 };
 
 /// One operation of a plan. The constructors plan the forward halves in the order of the graph, then plan_backward() is called in

@@ -70,13 +70,14 @@ Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOpti
       builder.begin(k, false);
       const FusedOperation& operation = builder.operations()[static_cast<size_t>(k)];
       operations_.push_back(make_operation(builder, operation));
+      layers_.push_back(builder.node(operation.node).name);
       if (!builder.frozen(operation.node)) trained_operations_.push_back(operations_.back().get());
     }
     for (int k = count - 1; k >= 0; --k) {
       if (!builder.runs_backward(k)) continue;
       builder.begin(k, true);
-      backward_operations_.push_back(operations_[static_cast<size_t>(k)].get());
-      backward_operations_.back()->plan_backward(builder);
+      backward_operations_.push_back(static_cast<size_t>(k));
+      operations_[static_cast<size_t>(k)]->plan_backward(builder);
     }
     builder.arena().assign();
     arena_ = std::move(builder.arena());
@@ -118,13 +119,27 @@ void Plan::load_weights(const float* values, const ValuesVersion& version) {
 
 void Plan::forward(SubBatch& batch) {
   with_onednn([&] {
-    for (const auto& operation : operations_) operation->forward(batch);
+    StepProfile* profile = batch.profile;
+    if (profile && profile->layers.empty()) {
+      for (const std::string& layer : layers_) profile->layers.push_back({.layer = layer});
+    }
+    if (profile) profile->begin();
+    for (size_t k = 0; k < operations_.size(); ++k) {
+      operations_[k]->forward(batch);
+      if (profile) profile->lap(profile->layers[k].forward);
+    }
   });
 }
 
 void Plan::backward(SubBatch& batch) {
   with_onednn([&] {
-    for (Operation* operation : backward_operations_) operation->backward(batch);
+    StepProfile* profile = batch.profile;
+    if (profile) profile->begin();
+    for (const size_t k : backward_operations_) {
+      if (profile) batch.profiled = &profile->layers[k];
+      operations_[k]->backward(batch);
+      if (profile) profile->lap(profile->layers[k].backward);
+    }
   });
 }
 

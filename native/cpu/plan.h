@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cpu/kernels/kernels.h"
@@ -57,9 +58,10 @@ class Plan {
   int64_t parameter_values_;  // gradients and next statistics, training plans only
   std::vector<ParameterSegment> segments_;
   std::vector<std::unique_ptr<Operation>> operations_;
-  std::vector<Operation*> trained_operations_;   // those whose layer is not frozen
-  std::vector<Operation*> backward_operations_;  // those with a backward half, in its order
-  std::optional<ValuesVersion> loaded_;          // what the copies of weights are made of
+  std::vector<Operation*> trained_operations_;  // those whose layer is not frozen
+  std::vector<size_t> backward_operations_;     // indices of those with a backward half, in its order
+  std::vector<std::string> layers_;             // names, by operation
+  std::optional<ValuesVersion> loaded_;         // what the copies of weights are made of
   ArenaPlan arena_;
   HostMemory memory_;  // parameter_values_ floats, then the segments' scratch, then the arena
 };

@@ -9,6 +9,8 @@
 
 #include "engine/graph.h"
 
+#include "engine/step_profile.h"
+
 namespace dl {
 
 /// Arithmetic of convolutions and fully connected layers. kTf32, on GPUs alone: activations in float32, products of their upper
@@ -61,6 +63,8 @@ struct TrainOptions {
   double adam_epsilon = 1e-8;
   double max_gradient_norm = 0;            // 0: no clipping
   std::vector<double> class_weights = {};  // one a class; empty: all 1
+
+  StepProfile* profile = nullptr;  // the seconds of each layer are added to it where the device knows them: on the CPU
 };
 
 struct StepResult {

@@ -100,6 +100,7 @@ class FullyConnectedLayer final : public Operation {
   void backward(SubBatch& batch) override {
     gradient_.compute(arena_);
     if (backward_weights_) compute_weight_gradient(batch);
+    batch.weights_done();
     if (backward_data_) backward_data_.execute();
     if (unflatten_) unflatten_.execute();
   }
