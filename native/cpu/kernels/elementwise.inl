@@ -54,33 +54,3 @@ void concat_copy(const Layout& part, T* part_values, const Layout& whole, T* who
     }
   }
 }
-
-template <class T>
-void dropout(const Layout& layout, const T* x, T* y, float probability, uint64_t seed, uint32_t stream, uint64_t step,
-             int64_t images_before) {
-  const auto key = philox_key(seed);
-  const int64_t block = layout.block(), blocks = layout.blocks(), spatial = layout.spatial(), channels = layout.channels;
-  const float scale = 1.0f / (1.0f - probability);
-  // A word w keeps its value where w * 2^-32 >= probability.
-  const auto threshold = static_cast<uint64_t>(std::ceil(static_cast<double>(probability) * 0x1p32));
-  for_each_piece(layout, [&](int64_t first, int64_t rows, int64_t channel) {
-    const int64_t width = std::min(block, channels - channel);
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t position = first / block + r;  // (n * blocks + b) * spatial + s
-      const int64_t n = position / (spatial * blocks), s = position % spatial;
-      const auto begin = static_cast<uint64_t>(((n + images_before) * spatial + s) * channels + channel);
-      const T* from = x + first + r * block;
-      T* to = y + first + r * block;
-      std::array<uint32_t, 4> words{};
-      for (int64_t c = 0; c < width; ++c) {
-        const uint64_t i = begin + static_cast<uint64_t>(c);
-        if (c == 0 || i % 4 == 0) {
-          words = philox({static_cast<uint32_t>(i / 4), static_cast<uint32_t>(i / 4 >> 32), stream, static_cast<uint32_t>(step)},
-                         key);
-        }
-        store(to[c], words[i % 4] >= threshold ? load(from[c]) * scale : 0.0f);
-      }
-      for (int64_t c = width; c < block; ++c) store(to[c], 0.0f);
-    }
-  });
-}
