@@ -3,8 +3,10 @@
 // Mean and variance of a piece that lies in the first-level cache are taken in two passes, pieces are joined by the formula of
 // Chan, Golub and LeVeque (1979) in double precision: no cancellation whatever the mean, and one pass over memory.
 
-/// Rows of a tile that stay in the first-level cache.
+/// Rows that are summed in float32 before they go to sums in float64; where they are wide, so few that they stay in the caches
+/// near the processor, as their mean and then their variance are taken.
 constexpr int64_t kCachedRows = 64;
+inline int64_t cached_rows(int64_t block) { return std::clamp<int64_t>(32768 / block, 16, kCachedRows); }
 
 struct Bounds {
   float lower, upper;
@@ -25,23 +27,24 @@ template <class T>
 
 template <class T>
 void statistics(const T* x, const Layout& layout, double* partial, double* mean, double* variance) {
-  const int64_t block = layout.block(), channels = layout.padded_channels();
+  const int64_t block = layout.block(), channels = layout.padded_channels(), cached = cached_rows(block);
   for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t channel) {
-    for_each_tile(block, [&](int64_t tile, auto width) {
-      double* means = partial + item * 2 * channels + channel + tile;
-      double* squares = means + channels;
-      std::fill_n(means, static_cast<int64_t>(width), 0.0);
-      std::fill_n(squares, static_cast<int64_t>(width), 0.0);
-      for (int64_t done = 0; done < rows; done += kCachedRows) {
-        const int64_t count = std::min(kCachedRows, rows - done);
+    double* means = partial + item * 2 * channels + channel;
+    double* squares = means + channels;
+    std::fill_n(means, block, 0.0);
+    std::fill_n(squares, block, 0.0);
+    for (int64_t done = 0; done < rows; done += cached) {
+      const int64_t count = std::min(cached, rows - done);
+      for_each_tile(block, [&](int64_t tile, auto width) {
         const T* values = x + first + done * block + tile;
-        float sum[kTile] = {}, deviation[kTile] = {}, centre[kTile] = {};
+        TileValues<float, decltype(width)> sum(width), deviation(width), centre(width);
         for (int64_t r = 0; r < count; ++r) {
+          ask_ahead(values + r * block, width);
 #pragma omp simd
           for (int64_t c = 0; c < width; ++c) sum[c] += load(values[r * block + c]);
         }
         for (int64_t c = 0; c < width; ++c) centre[c] = sum[c] / static_cast<float>(count);
-        float residue[kTile] = {};  // what rounding left in the centre
+        TileValues<float, decltype(width)> residue(width);  // what rounding left in the centre
         for (int64_t r = 0; r < count; ++r) {
 #pragma omp simd
           for (int64_t c = 0; c < width; ++c) {
@@ -55,30 +58,31 @@ void statistics(const T* x, const Layout& layout, double* partial, double* mean,
           const double correction = static_cast<double>(residue[c]) / n_b;
           const double mean_b = static_cast<double>(centre[c]) + correction;
           const double square_b = static_cast<double>(deviation[c]) - n_b * correction * correction;
-          const double delta = mean_b - means[c];
-          means[c] += delta * n_b / n;
-          squares[c] += square_b + delta * delta * n_a * n_b / n;
+          const double delta = mean_b - means[tile + c];
+          means[tile + c] += delta * n_b / n;
+          squares[tile + c] += square_b + delta * delta * n_a * n_b / n;
         }
-      }
-    });
+      });
+    }
   });
 
   const int64_t items = reduction_items(layout);
   const double total = static_cast<double>(layout.images * layout.spatial());
-#pragma omp parallel for schedule(static)
-  for (int64_t c = 0; c < channels; ++c) {
-    double n_a = 0, mean_a = 0, square_a = 0;
+  for_each_channel_group(channels, [&](int64_t begin, int64_t width) {
+    double means[kChannelGroup] = {}, squares[kChannelGroup] = {};
+    double n_a = 0;
     for (int64_t item = 0; item < items; ++item) {
-      const double n_b = static_cast<double>(item_rows(layout, item));
-      const double delta = partial[item * 2 * channels + c] - mean_a;
-      const double n = n_a + n_b;
-      mean_a += delta * n_b / n;
-      square_a += partial[(item * 2 + 1) * channels + c] + delta * delta * n_a * n_b / n;
+      const double n_b = static_cast<double>(item_rows(layout, item)), n = n_a + n_b;
+      const double* item_means = partial + item * 2 * channels + begin;
+      for (int64_t c = 0; c < width; ++c) {
+        const double delta = item_means[c] - means[c];
+        means[c] += delta * n_b / n;
+        squares[c] += item_means[channels + c] + delta * delta * n_a * n_b / n;
+      }
       n_a = n;
     }
-    mean[c] = mean_a;
-    variance[c] = square_a / total;
-  }
+    for (int64_t c = 0; c < width; ++c) mean[begin + c] = means[c], variance[begin + c] = squares[c] / total;
+  });
 }
 
 template <class T, bool kResidual>
@@ -113,21 +117,25 @@ void normalization_reduce_as(const NormalizationReduce<T>& job) {
   const Layout& layout = job.layout;
   Bounds bound = bounds(job.activation);
   if constexpr (kResidual) bound.upper = as_stored<T>(bound.upper);
-  const int64_t block = layout.block(), channels = layout.padded_channels();
+  const int64_t block = layout.block(), channels = layout.padded_channels(), cached = cached_rows(block);
   for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t channel) {
-    for_each_tile(block, [&](int64_t tile, auto width) {
-      double* sums = job.partial + item * 2 * channels + channel + tile;
-      double* products = sums + channels;
-      std::fill_n(sums, static_cast<int64_t>(width), 0.0);
-      std::fill_n(products, static_cast<int64_t>(width), 0.0);
-      const float* mean = job.mean + channel + tile;
-      const float* scale = job.scale + channel + tile;
-      const float* shift = job.shift + channel + tile;
-      for (int64_t done = 0; done < rows; done += kCachedRows) {
-        const int64_t count = std::min(kCachedRows, rows - done);
-        float sum[kTile] = {}, product[kTile] = {};
+    double* sums = job.partial + item * 2 * channels + channel;
+    double* products = sums + channels;
+    std::fill_n(sums, block, 0.0);
+    std::fill_n(products, block, 0.0);
+    for (int64_t done = 0; done < rows; done += cached) {
+      const int64_t count = std::min(cached, rows - done);
+      for_each_tile(block, [&](int64_t tile, auto width) {
+        const float* mean = job.mean + channel + tile;
+        const float* scale = job.scale + channel + tile;
+        const float* shift = job.shift + channel + tile;
+        TileValues<float, decltype(width)> sum(width), product(width);
         for (int64_t r = 0; r < count; ++r) {
           const int64_t row = first + (done + r) * block + tile;
+          ask_ahead(job.dy + row, width);
+          if constexpr (kTwo) ask_ahead(job.dy2 + row, width);
+          ask_ahead(job.x + row, width);
+          if constexpr (kResidual) ask_ahead(job.y + row, width);
 #pragma omp simd
           for (int64_t c = 0; c < width; ++c) {
             float dy = load(job.dy[row + c]);
@@ -146,24 +154,23 @@ void normalization_reduce_as(const NormalizationReduce<T>& job) {
           }
         }
         for (int64_t c = 0; c < width; ++c) {
-          sums[c] += static_cast<double>(sum[c]);
-          products[c] += static_cast<double>(product[c]);
+          sums[tile + c] += static_cast<double>(sum[c]);
+          products[tile + c] += static_cast<double>(product[c]);
         }
-      }
-    });
+      });
+    }
   });
 
   const int64_t items = reduction_items(layout);
-#pragma omp parallel for schedule(static)
-  for (int64_t c = 0; c < channels; ++c) {
-    double sum = 0, product = 0;
+  for_each_channel_group(channels, [&](int64_t begin, int64_t width) {
+    double sums[kChannelGroup] = {}, products[kChannelGroup] = {};
     for (int64_t item = 0; item < items; ++item) {
-      sum += job.partial[item * 2 * channels + c];
-      product += job.partial[(item * 2 + 1) * channels + c];
+      const double* item_sums = job.partial + item * 2 * channels + begin;
+      for (int64_t c = 0; c < width; ++c) sums[c] += item_sums[c], products[c] += item_sums[channels + c];
     }
-    job.sum_dz[c] = sum;
-    job.sum_dz_centered[c] = product;
-  }
+    std::copy_n(sums, width, job.sum_dz + begin);
+    std::copy_n(products, width, job.sum_dz_centered + begin);
+  });
 }
 
 template <class T>
@@ -186,6 +193,9 @@ void normalization_backward_as(const NormalizationBackward<T>& job) {
       const float *a = job.a + channel, *b = job.b + channel, *constant = job.c + channel;
       for (int64_t r = 0; r < rows; ++r) {
         const int64_t row = first + r * block;
+        ask_ahead(job.dy + row, block);
+        if constexpr (kTwo) ask_ahead(job.dy2 + row, block);
+        ask_ahead(job.x + row, block);
 #pragma omp simd
         for (int64_t c = 0; c < block; ++c) {
           float dy = load(job.dy[row + c]);

@@ -134,7 +134,7 @@ void average_pool_forward(const Layout& in, const Layout& out, const Window& win
       for (int64_t oy = 0; oy < out.height; ++oy) {
         for (int64_t ox = 0; ox < out.width; ++ox) {
           const WindowSpan span = window_span(in, window, oy, ox);
-          float total[kTile] = {};
+          TileValues<float, decltype(width)> total(width);
           for (int64_t iy = span.y0; iy < span.y1; ++iy) {
             for (int64_t ix = span.x0; ix < span.x1; ++ix) {
               const T* values = x + from + (iy * in.width + ix) * block + tile;
@@ -164,11 +164,11 @@ void global_average_forward(const Layout& in, const T* x, Mean* y) {
   for (int64_t n = 0; n < in.images; ++n) {
     for (int64_t b = 0; b < blocks; ++b) {
       for_each_tile(block, [&](int64_t tile, auto width) {
-        double total[kTile] = {};
+        TileValues<double, decltype(width)> total(width);
         for (int64_t done = 0; done < spatial; done += kCachedRows) {
           const int64_t count = std::min(kCachedRows, spatial - done);
           const T* values = x + ((n * blocks + b) * spatial + done) * block + tile;
-          float sum[kTile] = {};
+          TileValues<float, decltype(width)> sum(width);
           for (int64_t r = 0; r < count; ++r) {
 #pragma omp simd
             for (int64_t c = 0; c < width; ++c) sum[c] += load(values[r * block + c]);

@@ -61,14 +61,42 @@ void with_constant(int64_t block, const F& f) {
   }
 }
 
-/// Calls f(first channel of the tile, width) for the channels of a block, with the width as a constant wherever it is 64 or 16.
+/// Channels of a tile at most.
+constexpr int64_t kTile = 2048;
+
+/// Calls f(first channel of the tile, width) for the channels of a block: whole rows, so that memory is read in its order, unless
+/// they are too wide for sums a channel in the first-level cache. The width is a constant where it is a common one.
 template <class F>
 void for_each_tile(int64_t block, const F& f) {
-  int64_t c = 0;
-  for (; c + 64 <= block; c += 64) f(c, std::integral_constant<int64_t, 64>{});
-  for (; c + 16 <= block; c += 16) f(c, std::integral_constant<int64_t, 16>{});
-  if (c < block) f(c, block - c);
+  for (int64_t c = 0; c < block; c += kTile) with_constant(std::min(kTile, block - c), [&](auto width) { f(c, width); });
 }
 
-/// Room for one tile.
-constexpr int64_t kTile = 64;
+/// Calls f(first channel, width) for groups of channels, in parallel: where pieces of a reduction are joined.
+constexpr int64_t kChannelGroup = 64;
+template <class F>
+void for_each_channel_group(int64_t channels, const F& f) {
+#pragma omp parallel for schedule(static)
+  for (int64_t c = 0; c < channels; c += kChannelGroup) f(c, std::min(kChannelGroup, channels - c));
+}
+
+/// A value for each channel of a tile, zeros at first.
+template <class Value, class Width>
+class TileValues {
+ public:
+  explicit TileValues(Width width) { std::fill_n(values_, static_cast<int64_t>(width), Value{}); }
+  Value& operator[](int64_t channel) { return values_[channel]; }
+
+ private:
+  static constexpr int64_t room() {
+    if constexpr (std::is_integral_v<Width>) return kTile;
+    else return Width::value;
+  }
+  Value values_[room()];
+};
+
+/// Asks for values that are read some rows later: with several streams the processor does not see early enough what comes next.
+template <class T>
+[[gnu::always_inline]] inline void ask_ahead(const T* values, int64_t width) {
+  constexpr int64_t kAhead = 32768 / sizeof(T), kLineValues = 64 / sizeof(T);
+  for (int64_t c = 0; c < width; c += kLineValues) __builtin_prefetch(values + c + kAhead);
+}
