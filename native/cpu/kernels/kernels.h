@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cpu/kernels/bfloat16.h"
+#include "cpu/kernels/tap_product.h"
 #include "cpu/kernels/winograd.h"
 #include "cpu/layout.h"
 
@@ -61,6 +62,15 @@ struct NormalizationBackward {
   const float* a;         // (padded channels)
   const float* b;
   const float* c;
+};
+
+/// Sum of dy over images and space.
+struct BiasGradient {
+  Layout layout;
+  const float* dy;
+  double* partial;  // scratch of reduction_items(layout) * channels
+  float* gradient;  // (channels)
+  bool accumulate;  // add to the gradient
 };
 
 /// A pooling window.
@@ -180,10 +190,13 @@ struct KernelTable {
                               float weight_prior, double* partial);
   void (*sgd_update)(std::span<const ParameterSegment> segments, const SgdUpdate& job);
   void (*adam_update)(std::span<const ParameterSegment> segments, const AdamUpdate& job);
+  /// In NHWC.
+  void (*bias_gradient)(const BiasGradient& job);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
   /// Null where vectors are too short to make it pay.
   const WinogradKernels* winograd;
+  const TapProductKernels* tap_product;
 
   template <class T>
   const TypedKernels<T>& typed() const;

@@ -8,6 +8,21 @@ constexpr int kWide = 2;
 constexpr int kNarrow = 2;  // ... and otherwise
 constexpr int kTileRows = 6;
 
+inline int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// Columns in panels of whole vectors, kWide at most, as even as possible.
+struct Panels {
+  explicit Panels(int64_t columns) : vectors((columns + kLanes - 1) / kLanes), count((vectors + kWide - 1) / kWide) {}
+
+  /// First column of a panel; of the last one and one more, the end.
+  int64_t begin(int64_t panel) const { return panel * vectors / count * kLanes; }
+  int64_t width(int64_t panel) const { return begin(panel + 1) - begin(panel); }
+
+  int64_t vectors, count;
+};
+
+constexpr int64_t kLine = 64 / sizeof(float);  // values of a cache line
+
 /// c = a * b for `rows` x (vectors * kLanes) values, or c += a * b, summed over `depth`. Value (r, d) of `a` lies at r * a_row + d
 /// * a_depth, and one of the two strides is 1.
 struct Product {
@@ -18,9 +33,11 @@ struct Product {
   int64_t b_depth;
   float* c;
   int64_t c_row;
+  const float* next = nullptr;  // with kAhead: one value of each cache line that is read after this tile, next_step apart
+  int64_t next_step = 0;
 };
 
-template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous>
+template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous, bool kAhead>
 void product_tile(const Product& p) {
   Vector sums[kRows][kVectors];
   for (int r = 0; r < kRows; ++r) {
@@ -30,12 +47,14 @@ void product_tile(const Product& p) {
   const float* a = p.a;
   const float* a3 = p.a + 3 * row;  // a second base, so that every row is a base and a scaled index
   const float* b = p.b;
+  const float* next = p.next;
   for (int64_t d = 0; d < p.depth; ++d, a += step, a3 += step, b += p.b_depth) {
+    if constexpr (kAhead) __builtin_prefetch(next), next += p.next_step;
     Vector values[kVectors];
     for (int n = 0; n < kVectors; ++n) values[n] = load_vector(b + n * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const Vector factor = Vector{} + (r < 3 ? a[r * row] : a3[(r - 3) * row]);
+      const Vector factor = broadcast(r < 3 ? a[r * row] : a3[(r - 3) * row]);
       for (int n = 0; n < kVectors; ++n) sums[r][n] += factor * values[n];
     }
   }
@@ -44,11 +63,11 @@ void product_tile(const Product& p) {
   }
 }
 
-template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous>
+template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous, bool kAhead>
 void product_rest(const Product& p, int64_t rows) {
   if constexpr (kRows > 0) {
-    if (rows == kRows) return product_tile<kRows, kVectors, kAdd, kRowsContiguous>(p);
-    product_rest<kRows - 1, kVectors, kAdd, kRowsContiguous>(p, rows);
+    if (rows == kRows) return product_tile<kRows, kVectors, kAdd, kRowsContiguous, kAhead>(p);
+    product_rest<kRows - 1, kVectors, kAdd, kRowsContiguous, kAhead>(p, rows);
   }
 }
 
@@ -56,9 +75,9 @@ void product_rest(const Product& p, int64_t rows) {
 template <int kVectors, bool kAdd, bool kRowsContiguous>
 void product(Product p, int64_t rows) {
   for (; rows >= kTileRows; rows -= kTileRows) {
-    product_tile<kTileRows, kVectors, kAdd, kRowsContiguous>(p);
+    product_tile<kTileRows, kVectors, kAdd, kRowsContiguous, false>(p);
     p.a += kTileRows * p.a_row;
     p.c += kTileRows * p.c_row;
   }
-  product_rest<kTileRows - 1, kVectors, kAdd, kRowsContiguous>(p, rows);
+  product_rest<kTileRows - 1, kVectors, kAdd, kRowsContiguous, false>(p, rows);
 }

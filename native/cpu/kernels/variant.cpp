@@ -25,13 +25,18 @@ namespace {
 #include "cpu/kernels/vector.inl"
 // The walks and vectors above come first: the kernels below use them.
 #include "cpu/kernels/batch_norm.inl"
+#include "cpu/kernels/bias_gradient.inl"
+#include "cpu/kernels/dropout.inl"
 #include "cpu/kernels/elementwise.inl"
 #include "cpu/kernels/pixels.inl"
 #include "cpu/kernels/pooling.inl"
 #include "cpu/kernels/softmax.inl"
 #include "cpu/kernels/update.inl"
 #if defined(__AVX2__)
+#include "cpu/kernels/few_channels.inl"
 #include "cpu/kernels/matrix_product.inl"
+#include "cpu/kernels/tap_gradient.inl"
+#include "cpu/kernels/tap_product.inl"
 #include "cpu/kernels/winograd.inl"
 #endif
 
@@ -71,11 +76,14 @@ const KernelTable kTable = {
     .update_norms = update_norms,
     .sgd_update = sgd_update,
     .adam_update = adam_update,
+    .bias_gradient = bias_gradient,
     .accumulate = accumulate,
 #if defined(__AVX2__)
     .winograd = &kWinograd,
+    .tap_product = &kTapProduct,
 #else
     .winograd = nullptr,
+    .tap_product = nullptr,
 #endif
 };
 

@@ -14,6 +14,9 @@ typedef int32_t VectorIndex __attribute__((vector_size(kLanes * sizeof(int32_t))
 [[gnu::always_inline]] inline Vector load_vector(const float* from) { return *reinterpret_cast<const Vector*>(from); }
 [[gnu::always_inline]] inline void store_vector(float* to, Vector value) { *reinterpret_cast<Vector*>(to) = value; }
 
+/// The value in all lanes: by an instruction that loads it so. (0 + value would be an addition, as it turns -0 into 0.)
+[[gnu::always_inline]] inline Vector broadcast(float value) { return value - Vector{}; }
+
 /// kLanes neighbouring channels, or one of them: kernels written for a pack serve any number of channels.
 struct VectorPack {
   static constexpr int64_t kWidth = kLanes;

@@ -47,15 +47,6 @@ struct WinogradWeightGradient {
   float* scratch;
 };
 
-/// Sum of dy over images and space.
-struct BiasGradient {
-  Layout layout;
-  const float* dy;
-  double* partial;  // scratch of reduction_items(layout) * channels
-  float* gradient;  // (channels)
-  bool accumulate;  // add to the gradient
-};
-
 struct WinogradKernels {
   /// Channels, in and out, come in multiples of this.
   int64_t channels;
@@ -68,7 +59,6 @@ struct WinogradKernels {
   int64_t (*weight_gradient_scratch)(const WinogradShape& shape);
   /// The same sums in the same order whatever the number of threads.
   void (*weight_gradient)(const WinogradWeightGradient& job);
-  void (*bias_gradient)(const BiasGradient& job);
 };
 
 }  // namespace dl::cpu

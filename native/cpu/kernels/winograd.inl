@@ -114,8 +114,6 @@ struct TileOrder {
   int64_t row() const { return channels + kLine; }
   int64_t position() const { return tiles * row() + kLine; }
   int64_t size() const { return kPositions * position(); }
-
-  static constexpr int64_t kLine = 16;
 };
 
 /// B^T d B of tiles first .. end - 1.
@@ -182,7 +180,7 @@ inline void transform_outputs(const TileWalk& walk, const float* from, const Til
 
 /// Transformed filters lie in the order (position, panel, depth, panel's columns), with a cache line between positions for the
 /// same reason.
-inline int64_t filter_position(int64_t columns, int64_t depth) { return columns * depth + TileOrder::kLine; }
+inline int64_t filter_position(int64_t columns, int64_t depth) { return columns * depth + kLine; }
 
 inline int64_t winograd_filter_values(int64_t columns, int64_t depth) { return kPositions * filter_position(columns, depth); }
 
@@ -369,27 +367,6 @@ inline void winograd_weight_gradient(const WinogradWeightGradient& job) {
   }
 }
 
-inline void bias_gradient(const BiasGradient& job) {
-  const Layout& layout = job.layout;
-  const int64_t channels = layout.channels, items = reduction_items(layout);
-  for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t /*channel*/) {
-    for_each_tile(channels, [&](int64_t tile, auto width) {
-      float sums[kTile] = {};
-      for (int64_t r = 0; r < rows; ++r) {
-        const float* values = job.dy + first + r * channels + tile;
-#pragma omp simd
-        for (int64_t c = 0; c < width; ++c) sums[c] += values[c];
-      }
-      for (int64_t c = 0; c < width; ++c) job.partial[item * channels + tile + c] = static_cast<double>(sums[c]);
-    });
-  });
-  for (int64_t c = 0; c < channels; ++c) {
-    double sum = 0;
-    for (int64_t item = 0; item < items; ++item) sum += job.partial[item * channels + c];
-    job.gradient[c] = static_cast<float>(sum) + (job.accumulate ? job.gradient[c] : 0.0f);
-  }
-}
-
 constexpr WinogradKernels kWinograd = {
     .channels = kNarrow * kLanes,
     .filter_values = winograd_filter_values,
@@ -398,5 +375,4 @@ constexpr WinogradKernels kWinograd = {
     .convolution = winograd_convolution,
     .weight_gradient_scratch = winograd_gradient_scratch,
     .weight_gradient = winograd_weight_gradient,
-    .bias_gradient = bias_gradient,
 };

@@ -1,4 +1,7 @@
+#include <omp.h>
+
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu/gradient_sum.h"
 #include "cpu/operations/linear_shape.h"
@@ -31,7 +34,14 @@ class DirectConvolution final : public Operation {
 
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
-    if (!builder.frozen(node_)) {
+    if (!builder.frozen(node_) && has_few_channels()) {
+      few_channels_scratch_ = builder.scratch(kernels().tap_product->few_channels_scratch(few_channels_gradient()) *
+                                              static_cast<int64_t>(sizeof(float)));
+      if (shape_.bias) {
+        bias_gradient_ =
+            builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
+      }
+    } else if (!builder.frozen(node_)) {
       const PrimitiveChoice weights = backward_weights_choice(shape_);
       backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
       weight_gradient_ = WeightGradient(builder, shape_.weights, weights_offset_, weights.weights);
@@ -81,15 +91,56 @@ class DirectConvolution final : public Operation {
       backward_weights_.execute();
       weight_gradient_.store(batch);
     }
+    if (few_channels_scratch_ >= 0) compute_few_channels_gradient(batch);
     if (shape_.bias && backward_weights_) {
       const float* from = arena_.at<float>(bias_gradient_);
       float* to = batch.gradients + bias_offset_;
       batch.accumulate ? kernels().accumulate(shape_.out.channels, from, to) : void(std::copy_n(from, shape_.out.channels, to));
     }
+    batch.weights_done();
     if (backward_data_) backward_data_.execute();
   }
 
  private:
+  /// Whether it is a first layer, for which the own kernel of kernels/few_channels.inl computes the weight gradient.
+  bool has_few_channels() const {
+    return std::is_same_v<T, float> && kernels().tap_product && shape_.weights.size() == 4 && shape_.in.order == Order::kNhwc &&
+           shape_.in.channels < 8;
+  }
+
+  FewChannelsGradient few_channels_gradient() const {
+    return {.in = shape_.in,
+            .out = shape_.out,
+            .kernel_height = shape_.weights[2],
+            .kernel_width = shape_.weights[3],
+            .stride_height = shape_.stride[0],
+            .stride_width = shape_.stride[1],
+            .padding_height = shape_.padding[0],
+            .padding_width = shape_.padding[1],
+            .threads = threads_,
+            .x = nullptr,
+            .dy = nullptr,
+            .gradient = nullptr,
+            .accumulate = false,
+            .scratch = nullptr};
+  }
+
+  void compute_few_channels_gradient(const SubBatch& batch) const {
+    FewChannelsGradient job = few_channels_gradient();
+    job.x = arena_.at<float>(x_);
+    job.dy = arena_.at<float>(gradient_.buffer());
+    job.gradient = batch.gradients + weights_offset_;
+    job.accumulate = batch.accumulate;
+    job.scratch = arena_.at<float>(few_channels_scratch_);
+    kernels().tap_product->few_channels_gradient(job);
+    if (!shape_.bias) return;
+    kernels().bias_gradient({.layout = shape_.out,
+                             .dy = job.dy,
+                             .partial = arena_.at<double>(bias_gradient_),
+                             .gradient = batch.gradients + bias_offset_,
+                             .accumulate = batch.accumulate});
+  }
+
   int node_;
   int input_;
   LinearShape shape_;
@@ -99,6 +150,8 @@ class DirectConvolution final : public Operation {
   BufferId y_ = -1;
   BufferId dx_ = -1;
   BufferId bias_gradient_ = -1;
+  BufferId few_channels_scratch_ = -1;
+  int64_t threads_ = omp_get_max_threads();
   WeightCopies copies_;
   size_t forward_copy_ = 0;
   size_t data_copy_ = 0;
@@ -114,6 +167,7 @@ class DirectConvolution final : public Operation {
 
 std::unique_ptr<Operation> make_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   if (auto winograd = make_winograd_convolution(builder, operation)) return winograd;
+  if (auto taps = make_tap_convolution(builder, operation)) return taps;
   return make_typed<DirectConvolution>(builder, operation);
 }
 

@@ -65,6 +65,7 @@ class WinogradConvolutionOperation final : public Operation {
   void backward(SubBatch& batch) override {
     const float* dy = gradient_.compute(arena_);
     if (gradient_scratch_ >= 0) compute_weight_gradient(dy, batch);
+    batch.weights_done();
     if (dx_ < 0) return;
     transform_filters(batch.values, gradient_shape_, data_filters_, true);
     kernel().convolution({.shape = gradient_shape_,
@@ -91,11 +92,11 @@ class WinogradConvolutionOperation final : public Operation {
                               .accumulate = batch.accumulate,
                               .scratch = arena_.at<float>(gradient_scratch_)});
     if (!bias_offset_) return;
-    kernel().bias_gradient({.layout = shape_.out,
-                            .dy = dy,
-                            .partial = arena_.at<double>(bias_scratch_),
-                            .gradient = batch.gradients + *bias_offset_,
-                            .accumulate = batch.accumulate});
+    kernels().bias_gradient({.layout = shape_.out,
+                             .dy = dy,
+                             .partial = arena_.at<double>(bias_scratch_),
+                             .gradient = batch.gradients + *bias_offset_,
+                             .accumulate = batch.accumulate});
   }
 
   void transform_filters(const float* values, const WinogradShape& shape, BufferId to, bool data_gradient) const {

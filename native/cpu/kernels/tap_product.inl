@@ -1,0 +1,281 @@
+// Convolutions as products of matrices, forward and data gradient. Included by variant.cpp inside the variant's own namespace.
+//
+// A thread takes a block of output rows that stays in the second-level cache with its inputs, and for each panel of columns walks
+// over the depth in pieces whose filters stay in the first-level cache.
+
+constexpr int64_t kPanel = kWide * kLanes;  // columns of the widest panel
+
+/// Depth of a piece: a panel of filters of this depth and the rows that meet it fill the first-level cache.
+constexpr int64_t kPieceDepth = 40960 / static_cast<int64_t>(kPanel * sizeof(float));
+
+/// The channels of a tap in equal pieces, or several taps of few channels in one.
+struct DepthPieces {
+  DepthPieces(int64_t taps, int64_t depth) {
+    const int64_t pieces = (depth + kPieceDepth - 1) / kPieceDepth;
+    length = (depth + pieces - 1) / pieces;
+    taps_at_once = pieces > 1 ? 1 : std::clamp<int64_t>(kPieceDepth / depth, 1, std::max<int64_t>(taps, 1));
+  }
+  int64_t length;        // channels
+  int64_t taps_at_once;  // 1 where a tap has several pieces
+};
+
+/// One tile of a product over several taps: rows of `a` are wherever their pointers say.
+struct TapTile {
+  int64_t taps;
+  const float* const* a;  // (taps, rows), taps a_tap pointers apart; the rows of the next tile follow
+  int64_t a_tap;
+  int64_t first_channel, depth;
+  const float* b;  // (taps, depth, columns), taps b_tap values apart
+  int64_t b_tap, b_depth;
+  const float* start;  // sums begin with these columns; null: with what is at c
+  float* const* c;
+  int64_t c_column;
+};
+
+template <int kRows, int kVectors>
+void tap_tile(const TapTile& p) {
+  Vector sums[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    const float* from = p.start ? p.start : p.c[r] + p.c_column;
+#pragma GCC unroll 4
+    for (int n = 0; n < kVectors; ++n) sums[r][n] = load_vector(from + n * kLanes);
+  }
+  // Memory is slower than these products: what is written here and read next is asked for in time.
+  for (int r = 0; r < kRows; ++r) {
+    for (int n = 0; n < kVectors * kLanes; n += kLine) __builtin_prefetch(p.c[r] + p.c_column + n, 1);
+  }
+  for (int64_t t = 0; t < p.taps; ++t) {
+    const float* const* rows = p.a + t * p.a_tap;
+    const float* a[kRows];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) a[r] = rows[r] + p.first_channel;
+    const float* b = p.b + t * p.b_tap;
+    for (int64_t line = 0; line < p.depth; line += kLine) {
+      for (int r = 0; r < kRows; ++r) __builtin_prefetch(rows[r + kRows] + p.first_channel + line);
+      const int64_t end = std::min(line + kLine, p.depth);
+      for (int64_t d = line; d < end; ++d, b += p.b_depth) {
+        Vector values[kVectors];
+#pragma GCC unroll 4
+        for (int n = 0; n < kVectors; ++n) values[n] = load_vector(b + n * kLanes);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          const Vector factor = broadcast(a[r][d]);
+#pragma GCC unroll 4
+          for (int n = 0; n < kVectors; ++n) sums[r][n] += factor * values[n];
+        }
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int n = 0; n < kVectors; ++n) store_vector(p.c[r] + p.c_column + n * kLanes, sums[r][n]);
+  }
+}
+
+template <int kRows, int kVectors>
+void tap_tile_rest(const TapTile& p, int64_t rows) {
+  if constexpr (kRows > 0) {
+    if (rows == kRows) return tap_tile<kRows, kVectors>(p);
+    tap_tile_rest<kRows - 1, kVectors>(p, rows);
+  }
+}
+
+template <int kVectors>
+void tap_tiles(TapTile p, int64_t rows) {
+  for (; rows >= kTileRows; rows -= kTileRows, p.a += kTileRows, p.c += kTileRows) tap_tile<kTileRows, kVectors>(p);
+  tap_tile_rest<kTileRows - 1, kVectors>(p, rows);
+}
+
+/// Tiles of a panel of `vectors`.
+inline void tap_tiles(const TapTile& p, int64_t rows, int64_t vectors) {
+  if (vectors == 1) return tap_tiles<1>(p, rows);
+  if (vectors == 2) return tap_tiles<2>(p, rows);
+#if defined(__AVX512F__)
+  if (vectors == 3) return tap_tiles<3>(p, rows);
+  tap_tiles<4>(p, rows);
+#endif
+}
+
+/// The filters: (panel, tap, channel of the input, column of the panel).
+inline int64_t tap_filter_values(int64_t columns, int64_t depth, int64_t taps) { return round_up(columns, kLanes) * depth * taps; }
+
+inline void tap_filters(const TapFilters& job) {
+  const int64_t in_channels = job.data_gradient ? job.columns : job.depth;
+  const int64_t column_stride = job.data_gradient ? job.taps_in_all : in_channels * job.taps_in_all;
+  const int64_t depth_stride = job.data_gradient ? in_channels * job.taps_in_all : job.taps_in_all;
+  const int64_t taps = static_cast<int64_t>(job.taps.size()), depth = job.depth, columns = job.columns;
+  const Panels panels(columns);
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t p = 0; p < panels.count; ++p) {
+    for (int64_t block = 0; block < depth; block += kLanes) {
+      const int64_t first = panels.begin(p), width = panels.width(p);
+      const int64_t end = std::min(block + kLanes, depth);
+      for (int64_t t = 0; t < taps; ++t) {
+        const float* from = job.weights + job.taps[static_cast<size_t>(t)] + first * column_stride;
+        float* to = job.packed + first * taps * depth + t * depth * width;
+        const int64_t filled = std::min(width, columns - first);
+        const bool whole = end - block == kLanes && filled == width && depth_stride == 1;
+        for (int64_t n = 0; whole && n < width; n += kLanes) {
+          Vector square[kLanes];
+          for (int64_t k = 0; k < kLanes; ++k) square[k] = load_vector(from + (n + k) * column_stride + block);
+          transpose(square);
+          for (int64_t k = 0; k < kLanes; ++k) store_vector(to + (block + k) * width + n, square[k]);
+        }
+        for (int64_t d = block; !whole && d < end; ++d) {
+          for (int64_t n = 0; n < filled; ++n) to[d * width + n] = from[n * column_stride + d * depth_stride];
+          std::fill(to + d * width + filled, to + (d + 1) * width, 0.0f);
+        }
+      }
+    }
+  }
+}
+
+/// Rows that a thread computes at a time.
+inline int64_t tap_block_rows(const TapGrid& grid, int64_t taps) {
+  constexpr int64_t kBytes = 384 * 1024;
+  const int64_t bytes_a_row = grid.in.channels * std::clamp<int64_t>(taps, 1, 4) * static_cast<int64_t>(sizeof(float));
+  const int64_t wanted = std::clamp<int64_t>(kBytes / bytes_a_row, 48, 192);
+  return std::min(round_up(wanted, kTileRows), round_up(grid.rows(), kTileRows));
+}
+
+/// What a thread knows of its block of rows.
+class TapBlock {
+ public:
+  static int64_t values(const TapGrid& grid, int64_t taps) {
+    const int64_t rows = tap_block_rows(grid, taps);
+    return round_up(((rows + kTileRows) * taps + rows) * pointer_values() + grid.in.channels + kTileRows * kPanel + kPanel, kLanes);
+  }
+
+  TapBlock(const TapProduct& job, float* scratch)
+      : job_(job), rows_at_once_(tap_block_rows(job.grid, taps())), row_pointers_(rows_at_once_ + kTileRows), pieces_(taps(), job.grid.in.channels), panels_(job.grid.out.channels) {
+    sources_ = reinterpret_cast<const float**>(scratch);
+    targets_ = reinterpret_cast<float**>(scratch + row_pointers_ * taps() * pointer_values());
+    zeros_ = scratch + (row_pointers_ * taps() + rows_at_once_) * pointer_values();
+    start_ = zeros_ + job.grid.in.channels;
+    edge_ = start_ + kPanel;
+    std::fill_n(zeros_, job.grid.in.channels, 0.0f);
+    std::fill_n(sources_, row_pointers_ * taps(), zeros_);
+  }
+
+  int64_t rows_at_once() const { return rows_at_once_; }
+
+  void go_to(int64_t first_row) {
+    const TapGrid& grid = job_.grid;
+    rows_ = std::min(rows_at_once_, grid.rows() - first_row);
+    int64_t x = first_row % grid.width, y = first_row / grid.width % grid.height, image = first_row / grid.width / grid.height;
+    for (int64_t r = 0; r < rows_; ++r) {
+      const int64_t out_y = grid.out_first_y + y * grid.out_step_y, out_x = grid.out_first_x + x * grid.out_step_x;
+      targets_[r] = job_.y + ((image * grid.out.height + out_y) * grid.out.width + out_x) * grid.out.channels;
+      for (int64_t t = 0; t < taps(); ++t) {
+        const Tap& tap = job_.taps[static_cast<size_t>(t)];
+        const int64_t in_y = y * grid.in_step_y + tap.y, in_x = x * grid.in_step_x + tap.x;
+        const bool inside = in_y >= 0 && in_y < grid.in.height && in_x >= 0 && in_x < grid.in.width;
+        sources_[t * row_pointers_ + r] =
+            inside ? job_.x + ((image * grid.in.height + in_y) * grid.in.width + in_x) * grid.in.channels : zeros_;
+      }
+      if (++x < grid.width) continue;
+      x = 0;
+      if (++y < grid.height) continue;
+      y = 0, ++image;
+    }
+  }
+
+  void compute(int64_t panel) const {
+    const int64_t first = panels_.begin(panel), width = panels_.width(panel), depth = job_.grid.in.channels;
+    const int64_t columns = std::min(width, job_.grid.out.channels - first);
+    std::fill_n(start_, kPanel, 0.0f);
+    if (job_.bias) std::copy_n(job_.bias + first, columns, start_);
+    const float* filters = job_.filters + first * taps() * depth;
+    TapTile tile{.taps = 0,
+                 .a = nullptr,
+                 .a_tap = row_pointers_,
+                 .first_channel = 0,
+                 .depth = 0,
+                 .b = nullptr,
+                 .b_tap = depth * width,
+                 .b_depth = width,
+                 .start = start_,
+                 .c = targets_,
+                 .c_column = first};
+    if (taps() == 0) {
+      for (int64_t r = 0; r < rows_; ++r) std::copy_n(start_, columns, targets_[r] + first);
+      return;
+    }
+    if (width != columns) return compute_edge(tile, filters, width, columns);
+    for (int64_t t = 0; t < taps(); t += pieces_.taps_at_once) {
+      for (int64_t c = 0; c < depth; c += pieces_.length) {
+        set_piece(tile, filters, t, c);
+        tap_tiles(tile, rows_, width / kLanes);
+        tile.start = nullptr;
+      }
+    }
+  }
+
+ private:
+  static int64_t pointer_values() { return static_cast<int64_t>(sizeof(void*) / sizeof(float)); }
+  int64_t taps() const { return static_cast<int64_t>(job_.taps.size()); }
+
+  void set_piece(TapTile& tile, const float* filters, int64_t tap, int64_t channel) const {
+    tile.taps = std::min(pieces_.taps_at_once, taps() - tap);
+    tile.a = sources_ + tap * row_pointers_;
+    tile.first_channel = channel;
+    tile.depth = std::min(pieces_.length, job_.grid.in.channels - channel);
+    tile.b = filters + tap * tile.b_tap + channel * tile.b_depth;
+  }
+
+  /// A panel whose last vector is not full goes by way of a buffer.
+  void compute_edge(TapTile tile, const float* filters, int64_t width, int64_t columns) const {
+    float* buffer[kTileRows];
+    for (int64_t r = 0; r < kTileRows; ++r) buffer[r] = edge_ + r * kPanel;
+    const int64_t first = tile.c_column;
+    tile.c = buffer;
+    tile.c_column = 0;
+    for (int64_t row = 0; row < rows_; row += kTileRows) {
+      const int64_t count = std::min<int64_t>(kTileRows, rows_ - row);
+      tile.start = start_;
+      for (int64_t t = 0; t < taps(); t += pieces_.taps_at_once) {
+        for (int64_t c = 0; c < job_.grid.in.channels; c += pieces_.length) {
+          set_piece(tile, filters, t, c);
+          tile.a += row;
+          tap_tiles(tile, count, width / kLanes);
+          tile.start = nullptr;
+        }
+      }
+      for (int64_t r = 0; r < count; ++r) std::copy_n(buffer[r], columns, targets_[row + r] + first);
+    }
+  }
+
+  const TapProduct& job_;
+  int64_t rows_at_once_;
+  int64_t row_pointers_;  // of a tap: a tile more, which the last tile asks for
+  DepthPieces pieces_;
+  Panels panels_;
+  int64_t rows_ = 0;
+  const float** sources_;  // (taps, rows)
+  float** targets_;        // (rows)
+  float* zeros_;           // what taps outside the image read
+  float* start_;
+  float* edge_;
+};
+
+inline int64_t tap_product_scratch(const TapGrid& grid, int64_t taps, int64_t threads) {
+  return threads * TapBlock::values(grid, taps);
+}
+
+inline void tap_product(const TapProduct& job) {
+  const int64_t taps = static_cast<int64_t>(job.taps.size());
+  const int64_t panels = Panels(job.grid.out.channels).count;
+  const int64_t rows = tap_block_rows(job.grid, taps), blocks = (job.grid.rows() + rows - 1) / rows;
+#pragma omp parallel num_threads(static_cast<int>(job.threads))
+  {
+    const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    TapBlock block(job, job.scratch + thread * TapBlock::values(job.grid, taps));
+    int64_t present = -1;
+    for (int64_t task = blocks * panels * thread / threads; task < blocks * panels * (thread + 1) / threads; ++task) {
+      if (task / panels != present) block.go_to((present = task / panels) * rows);
+      block.compute(task % panels);
+    }
+  }
+}
