@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "engine/graph.h"
-
 #include "engine/step_profile.h"
 
 namespace dl {

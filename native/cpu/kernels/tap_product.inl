@@ -98,40 +98,6 @@ inline void tap_tiles(const TapTile& p, int64_t rows, int64_t vectors) {
 #endif
 }
 
-/// The filters: (panel, tap, channel of the input, column of the panel).
-inline int64_t tap_filter_values(int64_t columns, int64_t depth, int64_t taps) { return round_up(columns, kLanes) * depth * taps; }
-
-inline void tap_filters(const TapFilters& job) {
-  const int64_t in_channels = job.data_gradient ? job.columns : job.depth;
-  const int64_t column_stride = job.data_gradient ? job.taps_in_all : in_channels * job.taps_in_all;
-  const int64_t depth_stride = job.data_gradient ? in_channels * job.taps_in_all : job.taps_in_all;
-  const int64_t taps = static_cast<int64_t>(job.taps.size()), depth = job.depth, columns = job.columns;
-  const Panels panels(columns);
-#pragma omp parallel for collapse(2) schedule(static)
-  for (int64_t p = 0; p < panels.count; ++p) {
-    for (int64_t block = 0; block < depth; block += kLanes) {
-      const int64_t first = panels.begin(p), width = panels.width(p);
-      const int64_t end = std::min(block + kLanes, depth);
-      for (int64_t t = 0; t < taps; ++t) {
-        const float* from = job.weights + job.taps[static_cast<size_t>(t)] + first * column_stride;
-        float* to = job.packed + first * taps * depth + t * depth * width;
-        const int64_t filled = std::min(width, columns - first);
-        const bool whole = end - block == kLanes && filled == width && depth_stride == 1;
-        for (int64_t n = 0; whole && n < width; n += kLanes) {
-          Vector square[kLanes];
-          for (int64_t k = 0; k < kLanes; ++k) square[k] = load_vector(from + (n + k) * column_stride + block);
-          transpose(square);
-          for (int64_t k = 0; k < kLanes; ++k) store_vector(to + (block + k) * width + n, square[k]);
-        }
-        for (int64_t d = block; !whole && d < end; ++d) {
-          for (int64_t n = 0; n < filled; ++n) to[d * width + n] = from[n * column_stride + d * depth_stride];
-          std::fill(to + d * width + filled, to + (d + 1) * width, 0.0f);
-        }
-      }
-    }
-  }
-}
-
 /// Rows that a thread computes at a time.
 inline int64_t tap_block_rows(const TapGrid& grid, int64_t taps) {
   constexpr int64_t kBytes = 384 * 1024;

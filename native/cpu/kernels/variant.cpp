@@ -36,6 +36,7 @@ namespace {
 #include "cpu/kernels/few_channels.inl"
 #include "cpu/kernels/matrix_product.inl"
 #include "cpu/kernels/tap_gradient.inl"
+#include "cpu/kernels/tap_filters.inl"
 #include "cpu/kernels/tap_product.inl"
 #include "cpu/kernels/winograd.inl"
 #endif
