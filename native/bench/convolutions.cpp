@@ -1,6 +1,6 @@
 // Times convolutions, forward, data gradient and weight gradient: oneDNN's in the two orders of activations that the engine
-// knows, and Winograd's. What it prints is the reason for activation_order() in cpu/plan.cpp and for pays() in
-// cpu/operations/winograd_convolution.cpp. Usage: dl_convolutions [threads]
+// knows, Winograd's, and as products of matrices. What it prints is the reason for activation_order() in cpu/plan.cpp and for
+// pays() in cpu/operations/winograd_convolution.cpp and tap_convolution.cpp. Usage: dl_convolutions [threads]
 
 #include <omp.h>
 
@@ -14,6 +14,7 @@
 #include "cpu/device.h"
 #include "cpu/kernels/kernels.h"
 #include "cpu/onednn.h"
+#include "cpu/operations/tap_parts.h"
 #include "engine/host_memory.h"
 
 namespace {
@@ -120,11 +121,48 @@ void print_winograd(const Case& c, const LinearShape& linear) {
   print_row(c, "float32", "Winograd", forward, data, weight);
 }
 
+/// Convolutions of resnet50's and mobilenet_v2's kind, and larger windows.
+constexpr Case kProducts[] = {{64, 64, 56, 1, 1, 1},    {64, 256, 56, 1, 1, 1},  {256, 64, 56, 1, 1, 1},  {128, 512, 28, 1, 1, 1},
+                              {1024, 256, 14, 1, 1, 1}, {512, 2048, 7, 1, 1, 1}, {256, 512, 56, 1, 2, 1}, {128, 128, 56, 3, 2, 1},
+                              {512, 512, 14, 3, 2, 1},  {16, 96, 112, 1, 1, 1},  {144, 24, 56, 1, 1, 1},  {16, 32, 112, 3, 2, 1},
+                              {32, 64, 112, 3, 2, 1},   {64, 192, 27, 5, 1, 1}};
+
+/// Likewise as products of matrices.
+void print_products(const Case& c, const LinearShape& shape) {
+  const TapProductKernels& kernel = *kernels().tap_product;
+  const int64_t threads = omp_get_max_threads();
+  const TapPart forward = forward_tap_part(shape);
+  std::vector<TapPart> parts = data_gradient_parts(shape);
+  parts.push_back(forward);
+  int64_t filter_values = 0, scratch_values = kernel.weight_gradient_scratch(forward.grid, forward.count(), threads);
+  for (const TapPart& part : parts) {
+    filter_values = std::max(filter_values, kernel.filter_values(part.grid.out.channels, part.grid.in.channels, part.count()));
+    scratch_values = std::max(scratch_values, kernel.product_scratch(part.grid, part.count(), threads));
+  }
+  parts.pop_back();
+  std::vector<float> x(static_cast<size_t>(shape.in.size())), y(static_cast<size_t>(shape.out.size()));
+  std::vector<float> weights(static_cast<size_t>(c.in_channels * c.out_channels * c.kernel * c.kernel));
+  std::vector<float> filters(static_cast<size_t>(filter_values)), scratch(static_cast<size_t>(scratch_values));
+  const auto multiply = [&](const TapPart& part, bool data_gradient, const std::vector<float>& from, std::vector<float>& to) {
+    kernel.filters({part.grid.out.channels, part.grid.in.channels, forward.count(), part.filter_taps, weights.data(),
+                    data_gradient, filters.data()});
+    kernel.product({part.grid, part.taps, threads, from.data(), filters.data(), nullptr, to.data(), scratch.data()});
+  };
+  const double forward_time = median_milliseconds([&] { multiply(forward, false, x, y); });
+  const double data = median_milliseconds([&] {
+    for (const TapPart& part : parts) multiply(part, true, y, x);
+  });
+  const double weight = median_milliseconds([&] {
+    kernel.weight_gradient({forward.grid, forward.taps, threads, x.data(), y.data(), weights.data(), false, scratch.data()});
+  });
+  print_row(c, "float32", "products", forward_time, data, weight);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  set_threads(count > 1 ? std::atoi(arguments[1]) : available_threads());
-  std::printf("%s, %d threads, %s, batch %ld\n", device_info().name.c_str(), omp_get_max_threads(), onednn_version().c_str(),
+  device().begin(count > 1 ? std::atoi(arguments[1]) : available_threads());
+  std::printf("%s, %d threads, %s, batch %ld\n", device().info().name.c_str(), omp_get_max_threads(), onednn_version().c_str(),
               static_cast<long>(kImages));
   std::printf("%-26s %-9s %-8s %10s %10s %10s\n", "convolution", "precision", "kernels", "forward", "data", "weights");
   for (const DataType type : {DataType::kFloat32, DataType::kBfloat16}) {
@@ -142,5 +180,9 @@ int main(int count, char** arguments) {
     if (c.kernel == 3 && c.stride == 1) print_winograd(c, shape_of(c, Order::kNhwc, DataType::kFloat32));
   }
   for (const Case& c : kOthers) print_winograd(c, shape_of(c, Order::kNhwc, DataType::kFloat32));
+  for (const Case& c : kProducts) {
+    print_onednn(c, DataType::kFloat32, Order::kNhwc, "float32", "NHWC");
+    print_products(c, shape_of(c, Order::kNhwc, DataType::kFloat32));
+  }
   return 0;
 }

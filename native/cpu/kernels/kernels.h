@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cpu/kernels/bfloat16.h"
+#include "cpu/kernels/fully_connected.h"
 #include "cpu/kernels/tap_product.h"
 #include "cpu/kernels/winograd.h"
 #include "cpu/layout.h"
@@ -197,6 +198,7 @@ struct KernelTable {
   /// Null where vectors are too short to make it pay.
   const WinogradKernels* winograd;
   const TapProductKernels* tap_product;
+  const FullyConnectedKernels* fully_connected;
 
   template <class T>
   const TypedKernels<T>& typed() const;

@@ -39,10 +39,7 @@ struct Product {
 
 template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous, bool kAhead>
 void product_tile(const Product& p) {
-  Vector sums[kRows][kVectors];
-  for (int r = 0; r < kRows; ++r) {
-    for (int n = 0; n < kVectors; ++n) sums[r][n] = kAdd ? load_vector(p.c + r * p.c_row + n * kLanes) : Vector{};
-  }
+  Vector sums[kRows][kVectors] = {};
   const int64_t row = kRowsContiguous ? 1 : p.a_row, step = kRowsContiguous ? p.a_depth : 1;
   const float* a = p.a;
   const float* a3 = p.a + 3 * row;  // a second base, so that every row is a base and a scaled index
@@ -58,8 +55,12 @@ void product_tile(const Product& p) {
       for (int n = 0; n < kVectors; ++n) sums[r][n] += factor * values[n];
     }
   }
+  // The product is summed by itself before it is added: long chains of additions lose more.
   for (int r = 0; r < kRows; ++r) {
-    for (int n = 0; n < kVectors; ++n) store_vector(p.c + r * p.c_row + n * kLanes, sums[r][n]);
+    for (int n = 0; n < kVectors; ++n) {
+      float* to = p.c + r * p.c_row + n * kLanes;
+      store_vector(to, kAdd ? load_vector(to) + sums[r][n] : sums[r][n]);
+    }
   }
 }
 

@@ -27,20 +27,14 @@ struct TapTile {
   int64_t first_channel, depth;
   const float* b;  // (taps, depth, columns), taps b_tap values apart
   int64_t b_tap, b_depth;
-  const float* start;  // sums begin with these columns; null: with what is at c
+  const float* start;  // added to the sums; null: what is at c
   float* const* c;
   int64_t c_column;
 };
 
 template <int kRows, int kVectors>
 void tap_tile(const TapTile& p) {
-  Vector sums[kRows][kVectors];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-    const float* from = p.start ? p.start : p.c[r] + p.c_column;
-#pragma GCC unroll 4
-    for (int n = 0; n < kVectors; ++n) sums[r][n] = load_vector(from + n * kLanes);
-  }
+  Vector sums[kRows][kVectors] = {};
   // Memory is slower than these products: what is written here and read next is asked for in time.
   for (int r = 0; r < kRows; ++r) {
     for (int n = 0; n < kVectors * kLanes; n += kLine) __builtin_prefetch(p.c[r] + p.c_column + n, 1);
@@ -67,10 +61,13 @@ void tap_tile(const TapTile& p) {
       }
     }
   }
+  // Pieces are summed by themselves: long chains of additions lose more.
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
+    float* to = p.c[r] + p.c_column;
+    const float* from = p.start ? p.start : to;
 #pragma GCC unroll 4
-    for (int n = 0; n < kVectors; ++n) store_vector(p.c[r] + p.c_column + n * kLanes, sums[r][n]);
+    for (int n = 0; n < kVectors; ++n) store_vector(to + n * kLanes, load_vector(from + n * kLanes) + sums[r][n]);
   }
 }
 
@@ -102,7 +99,7 @@ inline void tap_tiles(const TapTile& p, int64_t rows, int64_t vectors) {
 inline int64_t tap_block_rows(const TapGrid& grid, int64_t taps) {
   constexpr int64_t kBytes = 384 * 1024;
   const int64_t bytes_a_row = grid.in.channels * std::clamp<int64_t>(taps, 1, 4) * static_cast<int64_t>(sizeof(float));
-  const int64_t wanted = std::clamp<int64_t>(kBytes / bytes_a_row, 48, 192);
+  const int64_t wanted = std::clamp<int64_t>(kBytes / bytes_a_row, 96, 192);
   return std::min(round_up(wanted, kTileRows), round_up(grid.rows(), kTileRows));
 }
 

@@ -38,6 +38,7 @@ namespace {
 #include "cpu/kernels/tap_gradient.inl"
 #include "cpu/kernels/tap_filters.inl"
 #include "cpu/kernels/tap_product.inl"
+#include "cpu/kernels/fully_connected.inl"
 #include "cpu/kernels/winograd.inl"
 #endif
 
@@ -82,9 +83,11 @@ const KernelTable kTable = {
 #if defined(__AVX2__)
     .winograd = &kWinograd,
     .tap_product = &kTapProduct,
+    .fully_connected = &kFullyConnected,
 #else
     .winograd = nullptr,
     .tap_product = nullptr,
+    .fully_connected = nullptr,
 #endif
 };
 

@@ -102,10 +102,11 @@ class DirectConvolution final : public Operation {
   }
 
  private:
-  /// Whether it is a first layer, for which the own kernel of kernels/few_channels.inl computes the weight gradient.
+  /// Whether it is a first layer for which the own kernel of kernels/few_channels.inl computes the weight gradient: windows and
+  /// outputs must fill its vectors.
   bool has_few_channels() const {
     return std::is_same_v<T, float> && kernels().tap_product && shape_.weights.size() == 4 && shape_.in.order == Order::kNhwc &&
-           shape_.in.channels < 8;
+           shape_.in.channels < 8 && shape_.in.channels * shape_.weights[3] >= 16 && shape_.out.channels >= 64;
   }
 
   FewChannelsGradient few_channels_gradient() const {

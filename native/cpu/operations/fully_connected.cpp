@@ -1,3 +1,5 @@
+#include <omp.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -9,7 +11,7 @@
 namespace dl::cpu {
 namespace {
 
-/// A fully connected layer by oneDNN's primitives:
+/// A fully connected layer by oneDNN's primitives and, forward in float32, by the own kernels of kernels/fully_connected.h:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images.
 /// Such layers hold most of a network's weights and use each but once an image: what costs is to move them. So weights are read,
 /// and their gradient is written, where they lie; x is brought into the order of the weights instead.
@@ -32,6 +34,19 @@ class FullyConnectedLayer final : public Operation {
     }
     y_ = builder.create_value(node_, shape_.out, shape_.out_type).buffer;
 
+    if (shape_.in_type == DataType::kFloat32 && kernels().fully_connected) {
+      own_forward_ = FullyConnectedForward{.images = shape_.in.images,
+                                           .in = shape_.weights[1],
+                                           .out = shape_.weights[0],
+                                           .threads = omp_get_max_threads(),
+                                           .x = nullptr,
+                                           .weights = nullptr,
+                                           .bias = nullptr,
+                                           .y = nullptr,
+                                           .scratch = nullptr};
+      scratch_ = builder.scratch(kernels().fully_connected->scratch(*own_forward_) * static_cast<int64_t>(sizeof(float)));
+      return;
+    }
     const PrimitiveChoice choice = forward_choice(shape_, builder.training());
     forward_ = BoundPrimitive(choice.descriptor, builder.arena(), builder.now());
     if (shape_.in_type == DataType::kFloat32) return;
@@ -64,9 +79,15 @@ class FullyConnectedLayer final : public Operation {
       flatten_.argument(DNNL_ARG_FROM, spatial(), arena.at<T>(x_));
       flatten_.argument(DNNL_ARG_TO, flat(), arena.at<T>(flat_x_));
     }
-    forward_.bind(*arena.plan, arena.memory);
-    forward_.argument(DNNL_ARG_SRC, x, arena.at<T>(flat_x_));
-    forward_.argument(DNNL_ARG_DST, output_descriptor(shape_, shape_.out_type), arena.at<std::byte>(y_));
+    if (own_forward_) {
+      own_forward_->x = arena.at<float>(flat_x_);
+      own_forward_->y = arena.at<float>(y_);
+      own_forward_->scratch = arena.at<float>(scratch_);
+    } else {
+      forward_.bind(*arena.plan, arena.memory);
+      forward_.argument(DNNL_ARG_SRC, x, arena.at<T>(flat_x_));
+      forward_.argument(DNNL_ARG_DST, output_descriptor(shape_, shape_.out_type), arena.at<std::byte>(y_));
+    }
     const auto dy = output_descriptor(shape_, shape_.gradient_type);
     if (backward_weights_) {
       backward_weights_.bind(*arena.plan, arena.memory);
@@ -87,14 +108,19 @@ class FullyConnectedLayer final : public Operation {
     if (copies_) copies_->load(values);
     const void* weights = copies_ ? copies_->data(arena_, 0) : values + weights_offset_;
     const auto descriptor = plain_weights_descriptor(shape_.weights, shape_.in_type);
-    forward_.argument(DNNL_ARG_WEIGHTS, descriptor, weights);
     if (backward_data_) backward_data_.argument(DNNL_ARG_WEIGHTS, descriptor, weights);
+    if (own_forward_) {
+      own_forward_->weights = values + weights_offset_;
+      own_forward_->bias = shape_.bias ? values + bias_offset_ : nullptr;
+      return;
+    }
+    forward_.argument(DNNL_ARG_WEIGHTS, descriptor, weights);
     if (shape_.bias) forward_.argument(DNNL_ARG_BIAS, bias_descriptor(shape_), values + bias_offset_);
   }
 
   void forward(SubBatch& /*batch*/) override {
     if (flatten_) flatten_.execute();
-    forward_.execute();
+    own_forward_ ? kernels().fully_connected->forward(*own_forward_) : forward_.execute();
   }
 
   void backward(SubBatch& batch) override {
@@ -143,6 +169,8 @@ class FullyConnectedLayer final : public Operation {
   BufferId added_bias_gradient_ = -1;
   std::optional<WeightCopies> copies_;  // in bfloat16
   BoundPrimitive flatten_;
+  std::optional<FullyConnectedForward> own_forward_;
+  BufferId scratch_ = -1;
   BoundPrimitive forward_;
   BoundPrimitive backward_weights_;
   BoundPrimitive backward_data_;

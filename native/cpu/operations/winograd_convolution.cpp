@@ -141,7 +141,7 @@ bool applies(const LinearShape& shape) {
 bool pays(const WinogradShape& shape) {
   const double products = 16.0 * static_cast<double>(shape.tiles());
   const double defined = 9.0 * static_cast<double>(shape.out.images * shape.out.spatial());
-  return std::min(shape.in.channels, shape.out.channels) >= 64 && products < 0.7 * defined;
+  return std::min(shape.in.channels, shape.out.channels) >= 32 && products < 0.7 * defined;
 }
 
 }  // namespace
