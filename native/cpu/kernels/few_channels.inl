@@ -43,9 +43,10 @@ inline void pack_windows(const FewChannelsGradient& job, const FewChannelsPieces
   const Layout &in = job.in, &out = job.out;
   const int64_t line = in.width * in.channels, reach = round_up(pieces.run, kLanes);
   const float* end = job.x + in.size();
-  for (int64_t r = first_row; r < first_row + rows; ++r, to += pieces.row()) {
-    const int64_t image = r / out.spatial(), y = r / out.width % out.height * job.stride_height - job.padding_height;
-    const int64_t begin = (r % out.width * job.stride_width - job.padding_width) * in.channels;
+  int64_t image = first_row / out.spatial(), out_y = first_row / out.width % out.height, out_x = first_row % out.width;
+  for (int64_t r = 0; r < rows; ++r, to += pieces.row()) {
+    const int64_t y = out_y * job.stride_height - job.padding_height;
+    const int64_t begin = (out_x * job.stride_width - job.padding_width) * in.channels;
     float* at = to;
     for (int64_t i = 0; i < job.kernel_height; ++i, at += pieces.run) {
       if (y + i < 0 || y + i >= in.height) {
@@ -60,6 +61,10 @@ inline void pack_windows(const FewChannelsGradient& job, const FewChannelsPieces
       }
     }
     std::fill(to + pieces.columns, to + pieces.panels.vectors * kLanes, 0.0f);
+    if (++out_x < out.width) continue;
+    out_x = 0;
+    if (++out_y < out.height) continue;
+    out_y = 0, ++image;
   }
 }
 

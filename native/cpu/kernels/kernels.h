@@ -195,7 +195,7 @@ struct KernelTable {
   void (*bias_gradient)(const BiasGradient& job);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
-  /// Null where vectors are too short to make it pay.
+  // Null where vectors are too short to make it pay, or nobody has measured that it does.
   const WinogradKernels* winograd;
   const TapProductKernels* tap_product;
   const FullyConnectedKernels* fully_connected;

@@ -10,6 +10,8 @@ constexpr int kTileRows = 6;
 
 inline int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
+constexpr int64_t kPanel = kWide * kLanes;  // columns of the widest panel
+
 /// Columns in panels of whole vectors, kWide at most, as even as possible.
 struct Panels {
   explicit Panels(int64_t columns) : vectors((columns + kLanes - 1) / kLanes), count((vectors + kWide - 1) / kWide) {}

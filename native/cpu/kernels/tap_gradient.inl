@@ -92,10 +92,8 @@ template <bool kAdd>
 void gradient_tiles(const Product& p, int64_t out, int64_t width, const GradientAhead& ahead) {
   if (width == kLanes) return gradient_tiles<1, kAdd>(p, out, ahead);
   if (width == 2 * kLanes) return gradient_tiles<2, kAdd>(p, out, ahead);
-#if defined(__AVX512F__)
   if (width == 3 * kLanes) return gradient_tiles<3, kAdd>(p, out, ahead);
   gradient_tiles<4, kAdd>(p, out, ahead);
-#endif
 }
 
 /// The pixel that a row reads under a tap, or one near it.

@@ -3,8 +3,6 @@
 // A thread takes a block of output rows that stays in the second-level cache with its inputs, and for each panel of columns walks
 // over the depth in pieces whose filters stay in the first-level cache.
 
-constexpr int64_t kPanel = kWide * kLanes;  // columns of the widest panel
-
 /// Depth of a piece: a panel of filters of this depth and the rows that meet it fill the first-level cache.
 constexpr int64_t kPieceDepth = 40960 / static_cast<int64_t>(kPanel * sizeof(float));
 
@@ -89,10 +87,8 @@ void tap_tiles(TapTile p, int64_t rows) {
 inline void tap_tiles(const TapTile& p, int64_t rows, int64_t vectors) {
   if (vectors == 1) return tap_tiles<1>(p, rows);
   if (vectors == 2) return tap_tiles<2>(p, rows);
-#if defined(__AVX512F__)
   if (vectors == 3) return tap_tiles<3>(p, rows);
   tap_tiles<4>(p, rows);
-#endif
 }
 
 /// Rows that a thread computes at a time.

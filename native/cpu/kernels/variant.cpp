@@ -33,13 +33,16 @@ namespace {
 #include "cpu/kernels/softmax.inl"
 #include "cpu/kernels/update.inl"
 #if defined(__AVX2__)
-#include "cpu/kernels/few_channels.inl"
 #include "cpu/kernels/matrix_product.inl"
-#include "cpu/kernels/tap_gradient.inl"
-#include "cpu/kernels/tap_filters.inl"
-#include "cpu/kernels/tap_product.inl"
-#include "cpu/kernels/fully_connected.inl"
 #include "cpu/kernels/winograd.inl"
+#endif
+#if defined(__AVX512F__)
+#include "cpu/kernels/tap_filters.inl"
+#include "cpu/kernels/tap_gradient.inl"
+#include "cpu/kernels/tap_product.inl"
+// What follows uses the products before it.
+#include "cpu/kernels/few_channels.inl"
+#include "cpu/kernels/fully_connected.inl"
 #endif
 
 template <class T>
@@ -82,10 +85,13 @@ const KernelTable kTable = {
     .accumulate = accumulate,
 #if defined(__AVX2__)
     .winograd = &kWinograd,
+#else
+    .winograd = nullptr,
+#endif
+#if defined(__AVX512F__)
     .tap_product = &kTapProduct,
     .fully_connected = &kFullyConnected,
 #else
-    .winograd = nullptr,
     .tap_product = nullptr,
     .fully_connected = nullptr,
 #endif
