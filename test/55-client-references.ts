@@ -18,6 +18,7 @@ import { readSmall } from './support/client.js';
 import { startCuttingProxy } from './support/cutting_proxy.js';
 import { type Daemon, startDaemon } from './support/daemon.js';
 import { noiseImages } from './support/noise.js';
+import { runProgram } from './support/program.js';
 
 const test = anyTest as TestFn<{ folder: string }>;
 
@@ -185,6 +186,13 @@ test('a store that forgets everything again and again does not stop the training
   t.regex(warnings[0] ?? '', /made room for others/);
 });
 
+test('a program whose names were refused ends when it has nothing more to do', async (t) => {
+  const { daemon } = await start(t);
+  const { exitCode, stdout, stderr } = await runProgram('forgetful_training.ts', [daemon.address]);
+  t.is(exitCode, 0, stderr);
+  t.is(stdout, '40 steps\n');
+});
+
 test('a data set larger than the store is sent where it does not fit, with one warning', async (t) => {
   // 5 of 12 images fit; 4 of them are used, because the rest of the store is left to others.
   const { client, direct, warnings, proxy } = await start(t, ['--max-stored-bytes', String(5 * IMAGE_BYTES)]);
@@ -235,7 +243,7 @@ test('two users whose images do not fit into the store together train as if each
   };
   const [ours, theirs] = [pixelImages(8, 100), pixelImages(8, 200)];
   const trained = await Promise.all([training(client, ours), training(other, theirs)]);
-  t.true((await call(direct, 'getStoreInfo', {})).evictedImages > 0n, 'they got into each other\'s way');
+  t.true((await call(direct, 'getStoreInfo', {})).evictedImages > 0n, "they got into each other's way");
   t.deepEqual(trained, [await sentEverything(client, ours, 6), await sentEverything(client, theirs, 6)]);
 });
 

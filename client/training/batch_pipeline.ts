@@ -174,6 +174,8 @@ export class BatchPipeline {
         this.#endBefore(batch, error);
         break;
       }
+      // While it was prepared the call may have ended: then nothing is sent, and no answer to be watched for.
+      if (this.#call !== call) return;
       batch.sent = true;
       watch.expect();
       if (!(await call.send({ ...prepared, requestId: batch.requestId, expectedStep }))) return;
