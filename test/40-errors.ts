@@ -74,7 +74,7 @@ for (const { what, reason, metadata, prepare, act } of CASES) {
 
 /** Refusals that no call to this daemon can provoke, and where they are tested instead. */
 const ELSEWHERE: Partial<Record<Reason, string>> = {
-  NOT_RESIZABLE: 'both networks can be resized; 22-parameters has one that cannot',
+  NOT_RESIZABLE: 'all networks can be resized; 22-parameters has one that cannot',
   CUDNN_MISSING: 'asks for a GPU',
   CUBLAS_MISSING: 'asks for a GPU',
   DEVICE_LOST: 'asks for a GPU',

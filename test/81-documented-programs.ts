@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,15 +54,23 @@ async function drawImages(folder: string): Promise<void> {
   await sharp({ create: { width: 50, height: 50, channels: 3, background: '#d8e8ff' } }).toFile(join(folder, 'new.jpg'));
 }
 
-/** Type-checks and runs a TypeScript program of a document beside a folder of images, and gives what it prints. */
-async function runProgram(t: ExecutionContext, path: string, daemon: Daemon): Promise<string> {
+/** Puts a TypeScript program of a document beside a folder of images, and type-checks it. Gives the folder; the program is `first.ts`. */
+async function checkedProgram(t: ExecutionContext, path: string, address: string): Promise<string> {
   // Within the package, so that the package finds itself by its name.
   const folder = await temporaryFolder(t, `${ROOT}.cache`);
   await drawImages(folder);
-  await writeFile(join(folder, 'first.ts'), at(daemon.address, await block(path, 'ts', 'dl-classifier/client')));
+  await writeFile(join(folder, 'first.ts'), at(address, await block(path, 'ts', 'dl-classifier/client')));
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.json', include: ['first.ts'] }));
   await t.notThrowsAsync(run(`${ROOT}node_modules/.bin/tsc`, ['-p', folder]));
-  const { stdout } = await run(process.execPath, ['--import', import.meta.resolve('tsx'), 'first.ts'], { cwd: folder });
+  return folder;
+}
+
+const PROGRAM = ['--import', import.meta.resolve('tsx'), 'first.ts'];
+
+/** Type-checks and runs a TypeScript program of a document, and gives what it prints. */
+async function runProgram(t: ExecutionContext, path: string, daemon: Daemon): Promise<string> {
+  const folder = await checkedProgram(t, path, daemon.address);
+  const { stdout } = await run(process.execPath, PROGRAM, { cwd: folder });
   return stdout;
 }
 
@@ -121,6 +130,35 @@ test('the program of docs/preprocessing.md trains on varied images of other size
   const output = await runProgram(t, 'docs/preprocessing.md', daemon);
   t.regex(output, /^(step [1-4]: loss \d+\.\d{3}\n){4}/);
   t.regex(output, /className: '(night|day)'/);
+});
+
+test('the program of docs/faults.md goes on where the daemon was killed, and ends with the weights of an undisturbed training', async (t) => {
+  const models = await temporaryFolder(t, tmpdir());
+  const first = await startDaemon(['--models', models]);
+  const { address } = first;
+  const folder = await checkedProgram(t, 'docs/faults.md', address);
+  const program = spawn(process.execPath, PROGRAM, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+  t.teardown(() => program.kill('SIGKILL'));
+  const ended = once(program, 'close');
+  let output = '';
+  for await (const text of program.stdout.setEncoding('utf8')) {
+    output += text;
+    // After what was stored at step 50.
+    if (!/^step 6\d:/m.test(output) || first.process.killed) continue;
+    first.process.kill('SIGKILL');
+    await t.throwsAsync(first.stop());
+    const second = await startDaemon(['--models', models, '--listen', address]);
+    t.teardown(() => second.stop());
+  }
+  t.deepEqual(await ended, [0, null]);
+  t.regex(output, /^going on from what is stored: /m);
+  t.regex(output, /^step 300: loss /m);
+
+  const other = await startDaemon();
+  t.teardown(() => other.stop());
+  t.notRegex(await runProgram(t, 'docs/faults.md', other), /going on/);
+  const [disturbed, undisturbed] = await Promise.all([models, other.models].map((path) => readFile(join(path, 'trained.safetensors'))));
+  t.true(disturbed?.equals(undisturbed ?? Buffer.alloc(0)));
 });
 
 test('the Python program of docs/images.md stores images, and trains on their names', async (t) => {
