@@ -277,7 +277,7 @@ export interface Augmentation {
   /** All methods for each image, in the order of the members; else one of them by chance. */
   readonly all: boolean;
   readonly mirror: 'r' | 'c' | 'rc' | null;
-  /** Degrees, above 0 and at most 180. */
+  /** Degrees, 0.001..180. */
   readonly rotateStep: number | null;
   /** Degrees, above 0 and at most 180; not together with `rotateStep`. */
   readonly rotateRange: number | null;

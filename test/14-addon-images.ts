@@ -184,6 +184,7 @@ test('arguments that cannot be right are refused', async (t) => {
     sourceOffset: { sourceOffset: -1 },
     mirror: { augmentation: { ...AUGMENTATION, mirror: 'x' } },
     percentage: { augmentation: { ...AUGMENTATION, percentage: 101 } },
+    rotateStep: { augmentation: { ...AUGMENTATION, rotateStep: 1e-300 } },
     rotateRange: { augmentation: { ...AUGMENTATION, rotateRange: 0 } },
     cropPercentage: { augmentation: { ...AUGMENTATION, cropPercentage: 101 } },
     brightnessVariation: { augmentation: { ...AUGMENTATION, brightnessVariation: 256 } },

@@ -20,7 +20,7 @@ export interface Augmentation {
   readonly methods?: 'one' | 'all' | undefined;
   /** `r` mirrors the rows, so that the first becomes the last; `c` the columns; `rc` rows, columns or both, a third each. */
   readonly mirror?: 'r' | 'c' | 'rc' | undefined;
-  /** Degrees, above 0 and at most 180: turns by any multiple of it between 0 and 360. Not together with rotateRange. */
+  /** Degrees, 0.001..180: turns by any multiple of it between 0 and 360. Not together with rotateRange. */
   readonly rotateStep?: number | undefined;
   /** Degrees, above 0 and at most 180: turns by any angle in -rotateRange..rotateRange. */
   readonly rotateRange?: number | undefined;

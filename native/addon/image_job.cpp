@@ -62,7 +62,10 @@ std::optional<Augmentation> to_augmentation(const std::optional<Fields>& fields)
   if (!(augmentation.percentage >= 0 && augmentation.percentage <= 100)) fields->refuse("percentage", "must lie in 0..100");
   augmentation.choice = fields->boolean("all") ? Augmentation::Choice::kAll : Augmentation::Choice::kOne;
   augmentation.mirror = to_mirror(*fields);
-  if (const auto step = amount(*fields, "rotateStep", 180)) augmentation.rotation = Augmentation::RotationStep{*step};
+  if (const auto step = amount(*fields, "rotateStep", 180)) {
+    if (*step < Augmentation::RotationStep::kLeast) fields->refuse("rotateStep", "must be at least 0.001");
+    augmentation.rotation = Augmentation::RotationStep{*step};
+  }
   if (const auto range = amount(*fields, "rotateRange", 180)) augmentation.rotation = Augmentation::RotationRange{*range};
   if (const auto percent = amount(*fields, "cropPercentage", 100)) augmentation.crop = Augmentation::CropPercentage{*percent};
   if (!fields->value("cropPixels").IsNull()) {

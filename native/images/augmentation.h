@@ -17,8 +17,10 @@ struct Augmentation {
     kOne,  // each image gets one of the methods, all equally likely
     kAll,  // each image gets all of them, in the order below
   };
-  /// A multiple of so many degrees, 0 < degrees <= 180; the multiples between 0 and 360 are equally likely.
+  /// A multiple of so many degrees, kLeast <= degrees <= 180; the multiples between 0 and 360 are equally likely.
   struct RotationStep {
+    /// So that the multiples can be counted.
+    static constexpr double kLeast = 0.001;
     double degrees;
   };
   /// Any angle in -degrees .. degrees, 0 < degrees <= 180.

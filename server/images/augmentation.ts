@@ -8,6 +8,9 @@ import { prepareAll } from './pool.js';
 /** How a batch is to be varied; `counter` is null until it is known. */
 export type AugmentationRequest = Omit<Augmentation, 'counter'> & { readonly counter: bigint | null };
 
+/** Degrees: so that the multiples between 0 and 360 can be counted. */
+const LEAST_STEP = 0.001;
+
 const MIRRORS: Readonly<Record<MirrorAxes, Augmentation['mirror']>> = {
   [MirrorAxes.MIRROR_AXES_UNSPECIFIED]: null,
   [MirrorAxes.MIRROR_AXES_ROWS]: 'r',
@@ -38,7 +41,7 @@ export function augmentationRequest(
     percentage: within('percentage', message.percentage ?? 100, 0, 100),
     all: isAll(message.mode),
     mirror: mirrorOf(message.mirror),
-    rotateStep: rotation?.$case === 'rotateStep' ? above0('rotate_step', rotation.value, 180) : null,
+    rotateStep: rotation?.$case === 'rotateStep' ? within('rotate_step', rotation.value, LEAST_STEP, 180) : null,
     rotateRange: rotation?.$case === 'rotateRange' ? above0('rotate_range', rotation.value, 180) : null,
     cropPercentage: crop?.$case === 'cropPercentage' ? below100('crop_percentage', crop.value) : null,
     cropPixels: crop?.$case === 'cropPixels' ? within('crop_pixels', crop.value, 1, side) : null,

@@ -71,6 +71,9 @@ export const imageCases: readonly Case[] = [
   augmentationCase('of an unknown mode', 'augmentation.mode', /none of the contract/, { mode: 9 as never, mirror: 1 }),
   augmentationCase('with an unknown mirror', 'augmentation.mirror', /none of the contract/, { mirror: 9 as never }),
   augmentationCase('by a step of 0 degrees', 'augmentation.rotate_step', /is 0;/, { rotation: { $case: 'rotateStep', value: 0 } }),
+  augmentationCase('by steps without number', 'augmentation.rotate_step', /is 1e-300; give 0.001..180/, {
+    rotation: { $case: 'rotateStep', value: 1e-300 },
+  }),
   augmentationCase('by any angle and more', 'augmentation.rotate_range', /is 181;/, { rotation: { $case: 'rotateRange', value: 181 } }),
   augmentationCase('by no number', 'augmentation.rotate_range', /is NaN;/, { rotation: { $case: 'rotateRange', value: Number.NaN } }),
   augmentationCase('with the whole image', 'augmentation.crop_percentage', /is 100;/, { crop: { $case: 'cropPercentage', value: 100 } }),
