@@ -7,6 +7,7 @@ import { sendSerialized } from './classifier/serialized.js';
 import type { CallOptions } from './transport/call_options.js';
 import type { ConnectOptions } from './transport/connect_options.js';
 import { Connection } from './transport/connection.js';
+import { type RepeatableCallOptions, repeatable } from './transport/retry.js';
 
 export interface ReadClassifierOptions extends CallOptions {
   /**
@@ -93,8 +94,8 @@ export class DlClassifierClient implements AsyncDisposable {
   }
 
   /** Lists what is stored on the server, and what is open. */
-  async listClassifiers(options: CallOptions = {}): Promise<ClassifierList> {
-    return withNumbers(await this.#connection.unary(service.listClassifiers, {}, options));
+  async listClassifiers(options: RepeatableCallOptions = {}): Promise<ClassifierList> {
+    return withNumbers(await repeatable(options, () => this.#connection.unary(service.listClassifiers, {}, options)));
   }
 
   /**
@@ -110,8 +111,8 @@ export class DlClassifierClient implements AsyncDisposable {
   }
 
   /** Tells the server's version, devices, limits and networks. */
-  async getServerInfo(options: CallOptions = {}): Promise<ServerInfo> {
-    return withNumbers(await this.#connection.unary(service.getServerInfo, {}, options));
+  async getServerInfo(options: RepeatableCallOptions = {}): Promise<ServerInfo> {
+    return withNumbers(await repeatable(options, () => this.#connection.unary(service.getServerInfo, {}, options)));
   }
 
   /** Ends the connection. Calls under way end with an error; classifiers stay open on the server until they expire. */

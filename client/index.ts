@@ -35,3 +35,4 @@ export type { TrainBatchOptions } from './training/train_batch.js';
 export type { TrainBatchesOptions } from './training/train_batches.js';
 export type { CallOptions } from './transport/call_options.js';
 export type { ConnectOptions, TlsOptions } from './transport/connect_options.js';
+export type { RepeatableCallOptions } from './transport/retry.js';

@@ -1,4 +1,14 @@
-import { DlClassifierClient, InvalidLabelError, type LabelledBatch, type PixelImage, Random } from '../client/index.js';
+import sharp from 'sharp';
+import {
+  ConnectionError,
+  DeadlineExceededError,
+  DlClassifierClient,
+  InvalidLabelError,
+  type LabelledBatch,
+  type PixelImage,
+  Random,
+  type RepeatableCallOptions,
+} from '../client/index.js';
 import { call, connectTo } from './support/calls.js';
 import { readSmall, testWithDaemon } from './support/client.js';
 import { type ByteLimit, startCuttingProxy } from './support/cutting_proxy.js';
@@ -133,4 +143,64 @@ test('refused batches are told, and the stream goes on; breaks of the connection
   await using twin = await readSmall(t.context.client, PARAMETERS);
   for await (const _ of twin.trainBatches(batches.filter((_, number) => !bad.has(number))));
   t.true((await classifier.serialize()).equals(await twin.serialize()));
+});
+
+test('classifying, reading and storing are repeated where the connection breaks before their answer, unless that is not wanted', async (t) => {
+  await using proxy = await startCuttingProxy(t.context.daemon.address);
+  await using client = await DlClassifierClient.connect(proxy.address);
+  await using classifier = await readSmall(client, PARAMETERS);
+  const images = noiseImages(4, [32, 32, 1], 9);
+  const trained = await classifier.trainBatch(noiseImages(8, [32, 32, 1], 1), LABELS);
+  const applied = await classifier.apply(images);
+  const calls: Record<string, (options: RepeatableCallOptions) => Promise<unknown>> = {
+    getServerInfo: async (options) => (await client.getServerInfo(options)).version,
+    listClassifiers: async (options) => (await client.listClassifiers(options)).open.length,
+    estimateMemory: (options) => client.estimateMemory('compact', options),
+    getParam: (options) => classifier.getParam(['step', 'classes'], options),
+    describe: async (options) => (await classifier.describe(options)).layers,
+    apply: async (options) => (await classifier.apply(images, options)).all(),
+    all: (options) => applied.all(options),
+    'result.get': (options) => trained.get('loss_regularization', options),
+    write: (options) => classifier.write('broken-connections', options),
+    serialize: (options) => classifier.serialize(options),
+    exportSafetensors: (options) => classifier.exportSafetensors(options),
+    exportOnnx: (options) => classifier.exportOnnx(options),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const expected = await call({});
+    const connections = proxy.connections();
+    const cut = proxy.cutAfter(1);
+    t.deepEqual(await call({}), expected, name);
+    await cut;
+    t.true(proxy.connections() > connections, `${name}: the connection broke`);
+  }
+  const cut = proxy.cutAfter(1);
+  await t.throwsAsync(classifier.getParam('step', { retries: 0 }), { instanceOf: ConnectionError });
+  await cut;
+});
+
+test('a deadline counts for what a call asks before it sends its images', async (t) => {
+  await using proxy = await startCuttingProxy(t.context.daemon.address);
+  await using client = await DlClassifierClient.connect(proxy.address);
+  await using classifier = await readSmall(client, PARAMETERS);
+  const file = await sharp({ create: { width: 40, height: 30, channels: 3, background: 'red' } })
+    .png()
+    .toBuffer();
+  for (const call of [
+    // The size that the file is to be decoded to; whether the image is stored.
+    () => classifier.trainBatch(new Array(8).fill(file), LABELS, { timeoutMs: 100 }),
+    () =>
+      classifier.trainBatch(
+        Array.from({ length: 8 }, () => ({ data: new Uint8Array(1024), shape: [32, 32, 1] as const })),
+        LABELS,
+        { timeoutMs: 100, references: 'always' },
+      ),
+    () => classifier.apply([file], { timeoutMs: 100 }),
+  ]) {
+    // Answers are held back for longer than that, then the connection breaks.
+    const cut = proxy.cutAfter(1);
+    await t.throwsAsync(call, { instanceOf: DeadlineExceededError });
+    await cut;
+  }
+  t.is(await classifier.getParam('step'), 0);
 });

@@ -2,6 +2,7 @@ import type { ApplyClassifierResponse, GetResultRequest } from '../../generated/
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
+import { type RepeatableCallOptions, repeatable } from '../transport/retry.js';
 import { Handle } from './handle.js';
 import { decodeValues } from './values.js';
 
@@ -26,7 +27,7 @@ export class ApplyResult extends Handle {
   }
 
   /** The best class of each image, in the order of the images. */
-  all(options: CallOptions = {}): Promise<Prediction[]> {
+  all(options: RepeatableCallOptions = {}): Promise<Prediction[]> {
     return this.#get({ $case: 'all', value: true }, options);
   }
 
@@ -35,7 +36,7 @@ export class ApplyResult extends Handle {
    *
    * @param index position of the image in its call, counted from 0; outside is refused (WrongValueError)
    */
-  image(index: number, options: CallOptions = {}): Promise<Prediction[]> {
+  image(index: number, options: RepeatableCallOptions = {}): Promise<Prediction[]> {
     if (!Number.isInteger(index)) throw new RangeError(`image ${index}: give an integer from 0`);
     return this.#get({ $case: 'image', value: index }, options);
   }
@@ -45,9 +46,10 @@ export class ApplyResult extends Handle {
     return this.clearOnce(() => this.connection.unary(service.clearResult, { results: [this.handle] }, options));
   }
 
-  async #get(index: GetResultRequest['index'], options: CallOptions): Promise<Prediction[]> {
+  async #get(index: GetResultRequest['index'], options: RepeatableCallOptions): Promise<Prediction[]> {
     const names = ['predicted_classes', 'predicted_class_ids', 'confidences'];
-    const response = await this.connection.unary(service.getResult, { result: this.handle, index, names }, options);
+    const request = { result: this.handle, index, names };
+    const response = await repeatable(options, () => this.connection.unary(service.getResult, request, options));
     const values = decodeValues(response.results, () => true);
     const [classNames, classIds, confidences] = names.map((name) => values[name] as (string | number)[]);
     return (classNames ?? []).map((className, position) => ({

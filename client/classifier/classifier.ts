@@ -1,7 +1,7 @@
 import { ApplyClassifierRequest } from '../../generated/dlclassifier/v1/classifier.js';
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { ImageSize, Images } from '../images/image.js';
-import type { ImageOptions } from '../images/payload.js';
+import type { ImageOptions, ImagePayload } from '../images/payload.js';
 import { CallImages } from '../references/call_images.js';
 import { RemoteStore } from '../references/remote_store.js';
 import type { LabelledBatch } from '../training/labelled_batch.js';
@@ -9,6 +9,7 @@ import type { Label } from '../training/step_call.js';
 import { type StepTarget, type TrainBatchOptions, trainBatch } from '../training/train_batch.js';
 import { type TrainBatchesOptions, trainBatches } from '../training/train_batches.js';
 import type { CallOptions } from '../transport/call_options.js';
+import { type RepeatableCallOptions, repeatable } from '../transport/retry.js';
 import { send } from '../upload/send.js';
 import { ApplyResult } from './apply_result.js';
 import { type ClassifierDescription, type StoredFile, withNumbers } from './descriptions.js';
@@ -24,7 +25,9 @@ import type { TrainResult } from './train_result.js';
 /**
  * A classifier on the server. Calls on one classifier are made one after the other, however many wait.
  *
- * Every method takes an AbortSignal and a timeout as its last argument, and rejects with a DlClassifierError that says what to mend.
+ * Every method takes an AbortSignal and a timeout as its last argument, and rejects with a DlClassifierError that says what to mend. Calls
+ * that read, `write` and the training calls are repeated where the connection broke; the others may be repeated by whoever knows what
+ * has become of them.
  */
 export class Classifier extends Handle {
   /**
@@ -46,15 +49,18 @@ export class Classifier extends Handle {
    *
    * @example const { batch_size, step } = await classifier.getParam(['batch_size', 'step']);
    */
-  getParam<Name extends keyof ReadableParameters>(name: Name, options?: CallOptions): Promise<ReadableParameters[Name]>;
-  getParam<Name extends keyof ReadableParameters>(names: readonly Name[], options?: CallOptions): Promise<Pick<ReadableParameters, Name>>;
-  async getParam(names: string | readonly string[], options: CallOptions = {}): Promise<unknown> {
+  getParam<Name extends keyof ReadableParameters>(name: Name, options?: RepeatableCallOptions): Promise<ReadableParameters[Name]>;
+  getParam<Name extends keyof ReadableParameters>(
+    names: readonly Name[],
+    options?: RepeatableCallOptions,
+  ): Promise<Pick<ReadableParameters, Name>>;
+  async getParam(names: string | readonly string[], options: RepeatableCallOptions = {}): Promise<unknown> {
     if (typeof names === 'string') return (await getParams(this.connection, this.handle, [names], options))[names];
     return names.length === 0 ? {} : await getParams(this.connection, this.handle, names, options);
   }
 
   /** Reads all parameters. */
-  async getAllParams(options: CallOptions = {}): Promise<ReadableParameters> {
+  async getAllParams(options: RepeatableCallOptions = {}): Promise<ReadableParameters> {
     return (await getParams(this.connection, this.handle, [], options)) as unknown as ReadableParameters;
   }
 
@@ -86,7 +92,7 @@ export class Classifier extends Handle {
     batches: AsyncIterable<LabelledBatch> | Iterable<LabelledBatch>,
     options: TrainBatchesOptions = {},
   ): AsyncGenerator<TrainResult, void, undefined> {
-    return trainBatches(this.#stepTarget(), batches, options, () => this.getParam('step', options));
+    return trainBatches(this.#stepTarget(), batches, options, () => this.getParam('step', { ...options, retries: 0 }));
   }
 
   /**
@@ -94,14 +100,14 @@ export class Classifier extends Handle {
    *
    * @example const [best] = await (await classifier.apply(['cat.jpg'])).all();
    */
-  async apply(images: Images, options: CallOptions & ImageOptions = {}): Promise<ApplyResult> {
+  async apply(images: Images, options: RepeatableCallOptions & ImageOptions = {}): Promise<ApplyResult> {
     const { signal, timeoutMs } = options;
     signal?.throwIfAborted();
-    const size = () => this.#imageSize({ signal });
+    const size = () => this.#imageSize({ signal, timeoutMs });
     // What is classified is seldom classified again: it is named only if that is asked for.
     const imageOptions = { ...options, references: options.references ?? 'never', size };
     const callImages = new CallImages(RemoteStore.of(this.connection), images, imageOptions);
-    const response = await callImages.send((payload) => {
+    const attempt = (payload: ImagePayload) => {
       const upload = {
         method: service.applyClassifier,
         header: { classifier: this.handle, images: payload.images },
@@ -110,7 +116,8 @@ export class Classifier extends Handle {
           ApplyClassifierRequest.fromPartial(fields),
       };
       return send(this.connection, upload, { signal, timeoutMs });
-    });
+    };
+    const response = await repeatable(options, () => callImages.send(attempt));
     return new ApplyResult(this.connection, response);
   }
 
@@ -120,12 +127,13 @@ export class Classifier extends Handle {
    * @param fileName letters, digits, `.`, `_`, `-`; a missing ending means `.safetensors`
    * @returns its name as `readClassifier` takes it, and its size
    */
-  async write(fileName: string, options: CallOptions = {}): Promise<StoredFile> {
-    return withNumbers(await this.connection.unary(service.writeClassifier, { classifier: this.handle, fileName }, options, true));
+  async write(fileName: string, options: RepeatableCallOptions = {}): Promise<StoredFile> {
+    const request = { classifier: this.handle, fileName };
+    return withNumbers(await repeatable(options, () => this.connection.unary(service.writeClassifier, request, options, true)));
   }
 
   /** The bytes of the file that `write` would store; `client.deserialize` makes a classifier of them. */
-  serialize(options: CallOptions = {}): Promise<Buffer> {
+  serialize(options: RepeatableCallOptions = {}): Promise<Buffer> {
     return receiveSerialized(this.connection, this.handle, options);
   }
 
@@ -133,7 +141,7 @@ export class Classifier extends Handle {
    * The weights alone as a safetensors file, under torchvision's names where torchvision has the network: what
    * `load_state_dict(load_file(...), strict=True)` takes.
    */
-  exportSafetensors(options: CallOptions = {}): Promise<Buffer> {
+  exportSafetensors(options: RepeatableCallOptions = {}): Promise<Buffer> {
     return exportSafetensors(this.connection, this.handle, options);
   }
 
@@ -146,8 +154,9 @@ export class Classifier extends Handle {
   }
 
   /** Tells layers, shapes, number of parameters and the memory that training and applying need. */
-  async describe(options: CallOptions = {}): Promise<ClassifierDescription> {
-    return withNumbers(await this.connection.unary(service.describeClassifier, { classifier: this.handle }, options));
+  async describe(options: RepeatableCallOptions = {}): Promise<ClassifierDescription> {
+    const request = { classifier: this.handle };
+    return withNumbers(await repeatable(options, () => this.connection.unary(service.describeClassifier, request, options)));
   }
 
   /**
@@ -165,8 +174,9 @@ export class Classifier extends Handle {
     return this.clearOnce(() => this.connection.unary(service.clearClassifier, { classifiers: [this.handle] }, options));
   }
 
+  /** Part of a call that is repeated as a whole. */
   async #imageSize(options: CallOptions): Promise<ImageSize> {
-    const [width, height, channels] = await this.getParam('image_dimensions', options);
+    const [width, height, channels] = await this.getParam('image_dimensions', { ...options, retries: 0 });
     return { width, height, channels };
   }
 

@@ -1,6 +1,6 @@
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
-import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
+import { type RepeatableCallOptions, repeatable } from '../transport/retry.js';
 import { PARAMETER_KINDS } from './parameters.js';
 import { decodeValues } from './values.js';
 
@@ -9,9 +9,10 @@ export async function getParams(
   connection: Connection,
   classifier: string,
   names: readonly string[],
-  options: CallOptions,
+  options: RepeatableCallOptions,
 ): Promise<Record<string, unknown>> {
-  const response = await connection.unary(service.getParam, { classifier, names: [...names] }, options);
+  const request = { classifier, names: [...names] };
+  const response = await repeatable(options, () => connection.unary(service.getParam, request, options));
   return decodeValues(response.params, isList);
 }
 

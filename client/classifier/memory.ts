@@ -1,12 +1,12 @@
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import { type EstimateMemoryRequest, type EstimateMemoryResponse, MemoryPurpose } from '../../generated/dlclassifier/v1/memory.js';
-import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
+import { type RepeatableCallOptions, repeatable } from '../transport/retry.js';
 import { type WithNumbers, withNumbers } from './descriptions.js';
 import type { ParameterSet } from './parameters.js';
 import { namedValues } from './set_params.js';
 
-export interface EstimateMemoryOptions extends CallOptions {
+export interface EstimateMemoryOptions extends RepeatableCallOptions {
   /** Parameters as `setParam` takes them; nothing is set. Those left out are as the classifier, or the network, has them. */
   readonly parameters?: ParameterSet | undefined;
   /** Number of classes, where the parameters do not name them. @default the classifier's, or what the network is trained for */
@@ -38,5 +38,5 @@ export async function estimateMemory(
     purpose: PURPOSES[purpose],
     budgetBytes: budgetBytes === undefined ? undefined : BigInt(budgetBytes),
   };
-  return withNumbers(await connection.unary(service.estimateMemory, request, options));
+  return withNumbers(await repeatable(options, () => connection.unary(service.estimateMemory, request, options)));
 }

@@ -2,6 +2,7 @@ import type { TrainBatchResponse } from '../../generated/dlclassifier/v1/classif
 import { ClassifierServiceService as service } from '../../generated/dlclassifier/v1/classifier_service.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
+import { type RepeatableCallOptions, repeatable } from '../transport/retry.js';
 import { Handle } from './handle.js';
 import { decodeValues } from './values.js';
 
@@ -49,12 +50,15 @@ export class TrainResult extends Handle {
   }
 
   /** Reads one or several parts of the result: `await result.get('top1_error')`, `await result.get(['top1_error', 'time_total'])`. */
-  get<Name extends keyof TrainResultValues>(name: Name, options?: CallOptions): Promise<TrainResultValues[Name]>;
-  get<Name extends keyof TrainResultValues>(names: readonly Name[], options?: CallOptions): Promise<Pick<TrainResultValues, Name>>;
-  async get(names: string | readonly string[], options: CallOptions = {}): Promise<unknown> {
+  get<Name extends keyof TrainResultValues>(name: Name, options?: RepeatableCallOptions): Promise<TrainResultValues[Name]>;
+  get<Name extends keyof TrainResultValues>(
+    names: readonly Name[],
+    options?: RepeatableCallOptions,
+  ): Promise<Pick<TrainResultValues, Name>>;
+  async get(names: string | readonly string[], options: RepeatableCallOptions = {}): Promise<unknown> {
     if (typeof names !== 'string' && names.length === 0) return {};
     const request = { trainResult: this.handle, names: typeof names === 'string' ? [names] : [...names] };
-    const response = await this.connection.unary(service.getTrainResult, request, options);
+    const response = await repeatable(options, () => this.connection.unary(service.getTrainResult, request, options));
     const values = decodeValues(response.results, () => false);
     return typeof names === 'string' ? values[names] : values;
   }

@@ -16,10 +16,9 @@ const REFUSALS = 2;
 const NOTHING = new Uint8Array();
 
 /** What the images of a call need beside themselves. */
-export interface CallImagesOptions extends ImageOptions {
+export interface CallImagesOptions extends ImageOptions, CallOptions {
   /** Asks for what the classifier takes; only called if a file is decoded here. */
   readonly size: () => Promise<ImageSize>;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -71,9 +70,9 @@ export class CallImages {
 
   async #make(): Promise<ImagePayload> {
     const { images, store, options } = this;
-    const { size, signal } = options;
+    const { size, signal, timeoutMs } = options;
     if (this.#refusals >= REFUSALS || !isWorthNaming(images, options)) return await imagePayload(images, size, options, signal);
-    return await namedPayload(await referableImages(images, size, options, store.digests, signal), store, { signal });
+    return await namedPayload(await referableImages(images, size, options, store.digests, signal), store, { signal, timeoutMs });
   }
 }
 

@@ -7,11 +7,11 @@ import { type DlClassifierError, transportError } from '../errors/error.js';
 import { UnknownImagesError } from '../errors/refusals.js';
 import { RemoteStore } from '../references/remote_store.js';
 import { type CallOptions, onAbort } from '../transport/call_options.js';
+import { canHelp, pauseBeforeRetry } from '../transport/retry.js';
 import { AnswerWatch } from './answer_watch.js';
 import { BatchCall } from './batch_call.js';
 import type { LabelledBatch } from './labelled_batch.js';
 import { type BatchOptions, type Prepared, QueuedBatch } from './queued_batch.js';
-import { canHelp, pauseBeforeRetry } from './retry.js';
 import type { StepTarget } from './train_batch.js';
 
 export interface PipelineOptions extends CallOptions, BatchOptions {

@@ -3,9 +3,9 @@ import type { TrainResult } from '../classifier/train_result.js';
 import type { ImageOptions } from '../images/payload.js';
 import { CallImages } from '../references/call_images.js';
 import { RemoteStore } from '../references/remote_store.js';
+import { withRetries } from '../transport/retry.js';
 import { type AugmentationOptions, encodeAugmentation } from './augmentation.js';
 import type { LabelledBatch } from './labelled_batch.js';
-import { withRetries } from './retry.js';
 import { encodeLabels, type StepCall } from './step_call.js';
 import type { StepTarget } from './train_batch.js';
 

@@ -6,11 +6,11 @@ import { CallImages } from '../references/call_images.js';
 import { RemoteStore } from '../references/remote_store.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
+import { type RepeatableCallOptions, repeatable } from '../transport/retry.js';
 import { type AugmentationOptions, encodeAugmentation } from './augmentation.js';
-import { withRetries } from './retry.js';
 import { encodeLabels, type Label, sendStep } from './step_call.js';
 
-export interface TrainBatchOptions extends CallOptions, ImageOptions, AugmentationOptions {
+export interface TrainBatchOptions extends RepeatableCallOptions, ImageOptions, AugmentationOptions {
   /**
    * Names this step for good: a repeated call with the same id gives the first call's result and trains nothing. At most 128 characters.
    *
@@ -19,16 +19,7 @@ export interface TrainBatchOptions extends CallOptions, ImageOptions, Augmentati
   readonly requestId?: string | undefined;
   /** Steps that the classifier must have made; else the call is refused with StepMismatchError. */
   readonly expectedStep?: number | undefined;
-  /**
-   * How often the call is repeated where that can help: the connection broke, the upload was damaged, the server was busy. The step is
-   * applied once however often it is sent.
-   *
-   * @default 3
-   */
-  readonly retries?: number | undefined;
 }
-
-export const DEFAULT_RETRIES = 3;
 
 /** The classifier that a step is made on. */
 export interface StepTarget {
@@ -45,7 +36,8 @@ export async function trainBatch(
 ): Promise<TrainResult> {
   const { signal, timeoutMs } = options;
   signal?.throwIfAborted();
-  const callImages = new CallImages(RemoteStore.of(target.connection), images, { ...options, size: () => target.imageSize({ signal }) });
+  const size = () => target.imageSize({ signal, timeoutMs });
+  const callImages = new CallImages(RemoteStore.of(target.connection), images, { ...options, size });
   const step = {
     classifier: target.classifier,
     labels: encodeLabels(labels),
@@ -54,7 +46,7 @@ export async function trainBatch(
     params: [],
     augmentation: options.augmentation === undefined ? undefined : encodeAugmentation(options.augmentation),
   };
-  const response = await withRetries(options.retries ?? DEFAULT_RETRIES, signal, () =>
+  const response = await repeatable(options, () =>
     callImages.send((payload) => sendStep(target.connection, { ...step, payload }, { signal, timeoutMs })),
   );
   return new TrainResult(target.connection, response);

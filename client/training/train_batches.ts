@@ -2,11 +2,11 @@ import type { TrainResult } from '../classifier/train_result.js';
 import type { DlClassifierError } from '../errors/error.js';
 import type { ImageOptions } from '../images/payload.js';
 import { type CallOptions, untilAborted } from '../transport/call_options.js';
+import { withRetries } from '../transport/retry.js';
 import type { AugmentationOptions } from './augmentation.js';
 import { BatchPipeline } from './batch_pipeline.js';
 import { clearTrainResults } from './clear_results.js';
 import type { LabelledBatch } from './labelled_batch.js';
-import { withRetries } from './retry.js';
 import type { StepTarget } from './train_batch.js';
 
 export interface TrainBatchesOptions extends CallOptions, ImageOptions, AugmentationOptions {
@@ -27,7 +27,8 @@ export interface TrainBatchesOptions extends CallOptions, ImageOptions, Augmenta
    */
   readonly retries?: number | undefined;
   /**
-   * Milliseconds in which each batch must be answered, counted from its sending or from the answer before it.
+   * Milliseconds in which each batch must be answered, counted from its sending or from the answer before it; and those that storing its
+   * images may take.
    *
    * @default the connection's `transferTimeoutMs`
    */
