@@ -136,7 +136,11 @@ test('what cannot be decoded is named by its position, here as on the server', a
     instanceOf: ImageUndecodableError,
   });
   t.is(sent?.metadata.image, '1');
-  await t.throwsAsync(classifier.apply(['/nowhere/cat.png'], { files: 'send' }), { code: 'ENOENT' });
+  for (const options of [{ files: 'send' }, { files: 'send', references: 'always' }] as const) {
+    const absent = await t.throwsAsync(classifier.apply([good, '/nowhere/cat.png'], options), { instanceOf: ImageUndecodableError });
+    t.is(absent?.metadata.image, '1');
+    t.regex(absent?.message ?? '', /image 1 \(\/nowhere\/cat\.png\).*ENOENT/);
+  }
 });
 
 test('files that are sent as they are must have the size already', async (t) => {

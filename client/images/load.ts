@@ -1,10 +1,9 @@
-import { status } from '@grpc/grpc-js';
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import { ImageUndecodableError } from '../errors/refusals.js';
 import { toChannels } from './channels.js';
 import { normalizeContrast } from './contrast.js';
 import { enlarge } from './enlarge.js';
 import { domainOf, type FilePart, fileOf, type ImageFile, type ImageSize, type PixelImage, type Rectangle } from './image.js';
+import { undecodable } from './image_file.js';
 
 /** What is done to an image file beside resizing. Training, evaluation and use must do the same. */
 export interface Preprocessing {
@@ -71,17 +70,4 @@ function inColours(image: Sharp, { space }: Metadata): Sharp {
 
 function extractOf({ row1, column1, row2, column2 }: Rectangle) {
   return { top: row1, left: column1, height: row2 - row1 + 1, width: column2 - column1 + 1 };
-}
-
-function undecodable(file: ImageFile, index: number, cause: unknown): ImageUndecodableError {
-  const problem = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
-  const name = typeof file === 'string' ? `image ${index} (${file})` : `image ${index}`;
-  return new ImageUndecodableError(`${name} cannot be decoded: ${problem}; give JPEG, PNG, WebP, TIFF or GIF, or plain pixels`, {
-    reason: 'IMAGE_UNDECODABLE',
-    number: 5503,
-    status: status.INVALID_ARGUMENT,
-    retryable: false,
-    metadata: { image: String(index), problem },
-    cause,
-  });
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { availableParallelism, endianness } from 'node:os';
 import { ImageBatch, PixelFormat } from '../../generated/dlclassifier/v1/image.js';
 import { type UploadBody, uploadBody } from '../upload/body.js';
@@ -17,6 +16,7 @@ import {
   type PixelBatch,
   type PixelImage,
 } from './image.js';
+import { readImageFile } from './image_file.js';
 import { loadImage, type Preprocessing } from './load.js';
 
 /** How the image files of a call reach the server. */
@@ -73,9 +73,9 @@ function pixelPayload(images: readonly PixelImage[]): ImagePayload {
 async function encodedPayload(images: readonly Image[], options: ImageOptions, signal: AbortSignal | undefined): Promise<ImagePayload> {
   const sources = imageFiles(images, options);
   const header = encodedHeader(sources, options);
-  const files = await concurrently(FILES_AT_A_TIME, sources, async (source) => {
+  const files = await concurrently(FILES_AT_A_TIME, sources, async (source, index) => {
     const file = fileOf(source);
-    return typeof file === 'string' ? await readFile(file, { signal }) : file;
+    return typeof file === 'string' ? await readImageFile(file, index, signal) : file;
   });
   const encodedSizes = files.map((file) => file.byteLength);
   return { images: { ...header, encodedSizes }, body: uploadBody(files) };

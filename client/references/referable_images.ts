@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { ImageBatch } from '../../generated/dlclassifier/v1/image.js';
 import { concurrently } from '../images/concurrently.js';
 import {
@@ -13,6 +12,7 @@ import {
   type PixelBatch,
   type PixelImage,
 } from '../images/image.js';
+import { readImageFile } from '../images/image_file.js';
 import { loadImage } from '../images/load.js';
 import {
   batchHeader,
@@ -44,11 +44,11 @@ export async function referableImages(
   if (isPixelBatch(images)) return ofBatch(images);
   if (options.files === undefined || options.files === 'decode') return await ofPixels(images, size, options, digests, signal);
   const sources = imageFiles(images, options);
-  const hashed = await concurrently(FILES_AT_A_TIME, sources, async (source) => {
+  const hashed = await concurrently(FILES_AT_A_TIME, sources, async (source, index) => {
     signal?.throwIfAborted();
     const file = fileOf(source);
     if (typeof file !== 'string') return digests.ofBytes(file, file);
-    return await digests.ofFile(file, 'file', () => readFile(file, { signal }));
+    return await digests.ofFile(file, 'file', () => readImageFile(file, index, signal));
   });
   return { header: encodedHeader(sources, options), images: hashed };
 }
