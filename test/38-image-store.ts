@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { Refusal } from '../server/errors/refusal.js';
 import { nameOf } from '../server/image_store/image_name.js';
-import type { ArrivedImage, ImageStore, StoredImage } from '../server/image_store/image_store.js';
+import type { ImageStore } from '../server/image_store/image_store.js';
 import { openImageStore } from '../server/image_store/open_image_store.js';
 import { pixelsAsStored, placeReferredPixels } from '../server/image_store/referred_pixels.js';
+import type { ArrivedImage, StoredImage } from '../server/image_store/stored_image.js';
 import { createLogger } from '../server/log.js';
 import { sha256 } from './support/stored_images.js';
 

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { refuse } from '../errors/refusal.js';
 import type { UploadSink } from '../upload/receive.js';
 import { hexadecimal, type ImageKind, nameOf } from './image_name.js';
-import type { ArrivedImage } from './image_store.js';
+import type { ArrivedImage } from './stored_image.js';
 
 /** An image on its way: as many bytes as have come, and their digest. */
 interface Arriving {

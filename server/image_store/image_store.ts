@@ -3,36 +3,10 @@ import { limitConcurrency } from '../images/concurrency.js';
 import type { Logger } from '../log.js';
 import type { ImageFolder, ImageOnDisk } from './image_folder.js';
 import type { ImageName } from './image_name.js';
-import type { CachedPixels, PixelCache, PixelSource } from './pixel_cache.js';
+import { OrderOfUse } from './order_of_use.js';
+import type { PixelCache } from './pixel_cache.js';
+import { type ArrivedImage, type ReferredImages, StoredImage } from './stored_image.js';
 import { refuseUnknown } from './unknown_images.js';
-
-/** An image of the store. */
-export class StoredImage implements ImageOnDisk, PixelSource {
-  readonly pixels = new Map<string, CachedPixels>();
-  /** Batches that refer to it and have not got its pixels yet. */
-  users = 0;
-  /** Whether the store does not know it any more. */
-  dropped = false;
-
-  constructor(
-    readonly name: ImageName,
-    readonly bytes: number,
-  ) {}
-}
-
-/** Images that a batch refers to: they stay until it is released. */
-export interface ReferredImages {
-  /** In the order asked for; null where no image was named. */
-  readonly images: readonly (StoredImage | null)[];
-  /** Repeated calls are allowed. */
-  release(): void;
-}
-
-/** An image that has come whole, with the name that its bytes have. */
-export interface ArrivedImage {
-  readonly name: ImageName;
-  readonly data: Uint8Array;
-}
 
 export interface ImageStoreOptions {
   /** Null where none can be used: nothing is stored. */
@@ -54,9 +28,6 @@ export const AS_STORED = '';
 const WRITES_AT_A_TIME = 2;
 const READS_AT_A_TIME = 2;
 
-/** Milliseconds between two times that the order of use is written. */
-const ORDER_INTERVAL = 5 * 60_000;
-
 /**
  * The images that are stored on this server: in a folder, bounded, the least recently used making room for new ones. The table in
  * memory says what is stored; what the files turn out to be is found when they are read.
@@ -76,11 +47,10 @@ export class ImageStore {
   readonly #readSlot = limitConcurrency(READS_AT_A_TIME);
   readonly #folder: ImageFolder | null;
   readonly #log: Logger;
-  readonly #orderTimer: NodeJS.Timeout;
+  readonly #order: OrderOfUse;
   #bytes = 0;
   #evicted = 0;
   #damaged = 0;
-  #orderIsStale = false;
 
   constructor(options: ImageStoreOptions, found: readonly ImageOnDisk[]) {
     this.pixels = options.pixels;
@@ -89,10 +59,10 @@ export class ImageStore {
     this.problem = options.problem;
     this.#folder = options.folder;
     this.#log = options.log;
+    this.#order = new OrderOfUse(options.folder, () => [...this.#images.keys()], options.log);
     for (const { name, bytes } of found) this.#admit(new StoredImage(name, bytes));
     // Less may be stored than when they came.
     this.#evictDownTo(this.maximumBytes);
-    this.#orderTimer = setInterval(() => void this.#saveOrder(), ORDER_INTERVAL).unref();
   }
 
   /** Images that are stored. */
@@ -202,9 +172,8 @@ export class ImageStore {
 
   /** Waits for what is being written, and remembers the order of use. */
   async close(): Promise<void> {
-    clearInterval(this.#orderTimer);
     await Promise.allSettled([...this.#arriving.values(), ...this.#leaving.values()]);
-    await this.#saveOrder();
+    await this.#order.close();
   }
 
   #use(name: ImageName): StoredImage | undefined {
@@ -212,7 +181,7 @@ export class ImageStore {
     if (image === undefined) return undefined;
     this.#images.delete(name);
     this.#images.set(name, image);
-    this.#orderIsStale = true;
+    this.#order.changed();
     return image;
   }
 
@@ -256,7 +225,7 @@ export class ImageStore {
     }
     const image = new StoredImage(name, bytes);
     this.#admit(image);
-    this.#orderIsStale = true;
+    this.#order.changed();
     if (!name.endsWith('.encoded')) this.pixels.keep(image, AS_STORED, data);
   }
 
@@ -273,7 +242,7 @@ export class ImageStore {
   #drop(image: StoredImage): void {
     this.#images.delete(image.name);
     this.#bytes -= image.bytes;
-    this.#orderIsStale = true;
+    this.#order.changed();
     image.dropped = true;
     this.pixels.drop(image);
     if (image.users === 0) this.#removeFile(image);
@@ -294,15 +263,5 @@ export class ImageStore {
     void leaving.then(() => {
       if (this.#leaving.get(image.name) === leaving) this.#leaving.delete(image.name);
     });
-  }
-
-  async #saveOrder(): Promise<void> {
-    if (!this.#orderIsStale || this.#folder === null) return;
-    this.#orderIsStale = false;
-    try {
-      await this.#folder.writeOrder([...this.#images.keys()]);
-    } catch (error) {
-      this.#log.warn({ err: error }, 'the order in which images were used could not be written');
-    }
   }
 }

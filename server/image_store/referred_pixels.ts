@@ -1,5 +1,6 @@
 import { limitConcurrency } from '../images/concurrency.js';
-import { AS_STORED, type ImageStore, type ReferredImages, type StoredImage } from './image_store.js';
+import { AS_STORED, type ImageStore } from './image_store.js';
+import type { ReferredImages, StoredImage } from './stored_image.js';
 import { refuseUnknown } from './unknown_images.js';
 
 /** The bytes of a stored image that a batch refers to. */

@@ -2,8 +2,8 @@ import type { ImageBatch as EngineBatch, StagingBuffer } from '../../native/bind
 import { isEngineError } from '../../native/index.js';
 import type { ImagesDescription } from '../classifier/admission.js';
 import { refuse } from '../errors/refusal.js';
-import type { ReferredImages } from '../image_store/image_store.js';
 import { type PixelForm, pixelsAsStored, placeReferredPixels } from '../image_store/referred_pixels.js';
+import type { ReferredImages } from '../image_store/stored_image.js';
 import { decodeImages, type ImageShape, type Preprocessing, stage } from '../images/decode.js';
 import { nameOfPreprocessing } from '../images/preprocessing.js';
 import type { Settings } from '../parameters/settings.js';
