@@ -1,4 +1,8 @@
-import { allocateChunkMessage, CHUNK_BYTES } from './chunk_message.js';
+/** Bytes of images in one message, at most. */
+export const CHUNK_BYTES = 128 * 1024;
+
+/** Pieces of a chunk beyond which one copy of all is cheaper than so many writes. */
+const MOST_PIECES = 32;
 
 /** The bytes of an upload: the parts one after the other. */
 export interface UploadBody {
@@ -6,21 +10,27 @@ export interface UploadBody {
   readonly byteLength: number;
 }
 
+/** Bytes of a body that travel in one message: views of its parts, one after the other. */
+export interface Chunk {
+  readonly pieces: readonly Buffer[];
+  readonly byteLength: number;
+}
+
 export function uploadBody(parts: readonly Uint8Array[]): UploadBody {
   return { parts, byteLength: parts.reduce((sum, part) => sum + part.byteLength, 0) };
 }
 
-/** The body cut into messages of CHUNK_BYTES, the last one shorter; parts that are smaller than a chunk share one. */
-export function* chunkMessages(body: UploadBody): Generator<{ readonly message: Buffer; readonly payload: Buffer }, void, undefined> {
+/** The body cut into chunks of CHUNK_BYTES, the last one shorter; parts that are smaller than a chunk share one. */
+export function* chunks({ parts, byteLength: total }: UploadBody): Generator<Chunk, void, undefined> {
   let part = 0;
   let partOffset = 0;
-  for (let offset = 0; offset < body.byteLength; offset += CHUNK_BYTES) {
-    const chunk = allocateChunkMessage(Math.min(CHUNK_BYTES, body.byteLength - offset));
-    let filled = 0;
-    while (filled < chunk.payload.byteLength) {
-      const source = body.parts[part] as Uint8Array;
-      const count = Math.min(source.byteLength - partOffset, chunk.payload.byteLength - filled);
-      chunk.payload.set(source.subarray(partOffset, partOffset + count), filled);
+  for (let offset = 0; offset < total; offset += CHUNK_BYTES) {
+    const byteLength = Math.min(CHUNK_BYTES, total - offset);
+    const pieces: Buffer[] = [];
+    for (let filled = 0; filled < byteLength; ) {
+      const source = parts[part] as Uint8Array;
+      const count = Math.min(source.byteLength - partOffset, byteLength - filled);
+      if (count > 0) pieces.push(Buffer.from(source.buffer, source.byteOffset + partOffset, count));
       filled += count;
       partOffset += count;
       if (partOffset === source.byteLength) {
@@ -28,6 +38,6 @@ export function* chunkMessages(body: UploadBody): Generator<{ readonly message: 
         partOffset = 0;
       }
     }
-    yield chunk;
+    yield { pieces: pieces.length > MOST_PIECES ? [Buffer.concat(pieces, byteLength)] : pieces, byteLength };
   }
 }

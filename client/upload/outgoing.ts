@@ -1,47 +1,77 @@
+import type { ClientHttp2Stream } from 'node:http2';
 import { crc32 } from 'node:zlib';
-import type { ClientDuplexStream, ClientWritableStream } from '@grpc/grpc-js';
-import { chunkMessages, type UploadBody } from './body.js';
+import { http2StreamOf, type SendingCall } from '../transport/http2_stream.js';
+import { chunks, type UploadBody } from './body.js';
+import { chunkHead, frame } from './frame.js';
 
-type OutgoingStream = ClientWritableStream<Buffer> | ClientDuplexStream<Buffer, unknown>;
-
-/** The sending side of a call whose messages are encoded already. It is no faster than the server takes them. */
+/**
+ * The sending side of a call whose messages are encoded already. It is no faster than the server takes them: what is written waits in the
+ * HTTP/2 stream, one chunk at most. The first message goes through grpc-js, the others to the stream that it opened.
+ */
 export class Outgoing {
   #ended = false;
-  #onEnd = (): void => {};
+  /** The stream, once the first message has been written; null if the call ended before. */
+  #opened: Promise<ClientHttp2Stream | null> | null = null;
 
-  /** @param stream of a call that was started just now */
-  constructor(private readonly stream: OutgoingStream) {
-    stream.once('status', () => {
+  /** @param call that was started just now */
+  constructor(private readonly call: SendingCall) {
+    call.once('status', () => {
       this.#ended = true;
-      this.#onEnd();
     });
   }
 
   /** Resolves when the call takes more: with false if it has ended, so that nothing more need be sent. */
   async write(message: Buffer): Promise<boolean> {
-    if (this.#ended) return false;
-    if (!this.stream.write(message)) await this.#drained();
-    return !this.#ended;
+    if (this.#opened === null) {
+      this.#opened = this.#open(message);
+      return (await this.#opened) !== null;
+    }
+    return await this.#send([frame(message)]);
   }
 
-  /** Sends a body in chunks. Resolves with its CRC-32; with null if the call has ended. */
+  /** Sends a body in chunks, without copying it. Resolves with its CRC-32; with null if the call has ended. */
   async writeBody(body: UploadBody): Promise<number | null> {
     let checksum = 0;
-    for (const { message, payload } of chunkMessages(body)) {
-      checksum = crc32(payload, checksum);
-      if (!(await this.write(message))) return null;
+    for (const { pieces, byteLength } of chunks(body)) {
+      for (const piece of pieces) checksum = crc32(piece, checksum);
+      if (!(await this.#send([chunkHead(byteLength), ...pieces]))) return null;
     }
     return checksum;
   }
 
-  #drained(): Promise<void> {
+  #open(message: Buffer): Promise<ClientHttp2Stream | null> {
+    return new Promise((resolve, reject) => {
+      this.call.once('status', () => resolve(null));
+      this.call.write(message, () => {
+        try {
+          resolve(this.#ended ? null : http2StreamOf(this.call));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  async #send(buffers: readonly Buffer[]): Promise<boolean> {
+    const stream = (await this.#opened) ?? null;
+    if (stream === null || this.#ended || stream.writableEnded || stream.destroyed) return false;
+    stream.cork();
+    let takesMore = true;
+    for (const buffer of buffers) takesMore = stream.write(buffer);
+    stream.uncork();
+    if (!takesMore) await this.#drained(stream);
+    return !this.#ended;
+  }
+
+  #drained(stream: ClientHttp2Stream): Promise<void> {
     return new Promise((resolve) => {
       const go = () => {
-        this.stream.off('drain', go);
+        for (const event of ['drain', 'close'] as const) stream.off(event, go);
+        this.call.off('status', go);
         resolve();
       };
-      this.stream.once('drain', go);
-      this.#onEnd = go;
+      for (const event of ['drain', 'close'] as const) stream.once(event, go);
+      this.call.once('status', go);
     });
   }
 }
