@@ -12,7 +12,7 @@
  *   npm run bench -- orders [--threads N]                             convolutions in two orders of activations, and by Winograd
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import type { Precision } from '../native/index.js';
 import { PACKAGE_ROOT } from '../server/package_root.js';
@@ -113,11 +113,15 @@ program
   .command('agreement')
   .description('how far logits, gradients and losses are from float64, beside how far those of PyTorch are')
   .option('--json <file>', 'write the rows and the machine to a file')
-  .option('--networks <names>', 'only these, for instance "alexnet,resnet50"', '')
+  .option('--networks <names>', 'only these, for instance "alexnet,resnet50"; rows of others that the file has stay there', '')
   .action(async ({ json, networks }: { json?: string; networks: string }) => {
-    const command = `npm run bench -- agreement${networks ? ` --networks "${networks}"` : ''}`;
-    const result = await measureAgreement(networks.split(',').filter(Boolean), (rows) => {
-      const soFar: BenchResult = { machine: describeMachine(), command, rows };
+    const names = networks.split(',').filter(Boolean);
+    const command = 'npm run bench -- agreement';
+    const kept =
+      names.length > 0 && json !== undefined && existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as BenchResult).rows : [];
+    const others = kept.filter((row) => !names.some((name) => row.case.startsWith(`${name} `)));
+    const result = await measureAgreement(names, (rows) => {
+      const soFar: BenchResult = { machine: describeMachine(), command, rows: [...others, ...rows] };
       if (json !== undefined) writeFileSync(json, `${JSON.stringify(soFar, null, 2)}\n`);
       return soFar;
     });

@@ -44,12 +44,12 @@ for (const network of networks) {
 test('the defaults are those of the operator family', (t) => {
   const table = networks.map((n) => [n.name, n.minSize, n.defaultSize, n.resizeKeepsWeights, n.defaultBatchSize, n.defaultWeightPrior]);
   t.deepEqual(table, [
+    ['alexnet', 29, 224, false, 230, 0.0005],
     ['compact', 15, 224, true, 160, 0],
     ['enhanced', 47, 224, false, 96, 0],
-    ['alexnet', 29, 224, false, 230, 0.0005],
+    ['mobilenet_v2', 32, 224, true, 40, 0],
     ['resnet18', 32, 224, true, 24, 0.0001],
     ['resnet50', 32, 224, true, 23, 0.0001],
-    ['mobilenet_v2', 32, 224, true, 40, 0],
   ]);
 });
 

@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { Reason } from '../server/errors/catalogue.js';
 import { Refusal } from '../server/errors/refusal.js';
-import { networks } from '../server/networks/index.js';
+import { compact } from '../server/networks/compact.js';
 import { freezeOf } from '../server/parameters/freeze.js';
 import { parameters } from '../server/parameters/registry.js';
 import { defaultSettings, type Settings } from '../server/parameters/settings.js';
@@ -13,11 +13,6 @@ import { STORED_PARAMETERS } from '../server/store/metadata.js';
 import { headerLength, LENGTH_BYTES, parseHeader } from '../server/store/safetensors.js';
 
 const PRECISIONS = ['float32', 'bfloat16'];
-const compact = networks[0] ?? fail();
-
-function fail(): never {
-  throw new Error('there is no network');
-}
 
 function makeRecord(settings: Partial<Settings> = {}): ClassifierRecord {
   return {

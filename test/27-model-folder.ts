@@ -107,6 +107,24 @@ test('a write that fails leaves the old file', async (t) => {
   t.deepEqual(await readdir(path), ['a.safetensors']);
 });
 
+/** The kernel takes the first MiB of the new file and refuses the rest, as a full disk does. */
+test('a file that finds no room is refused, and leaves the old one and nothing else', async (t) => {
+  const { folder, path } = t.context;
+  await folder.write('a', parts('old'));
+  const program = `
+    import { ModelFolder } from ${JSON.stringify(new URL('../server/store/model_folder.ts', import.meta.url).href)};
+    const large = [new Uint8Array(1 << 19), new Uint8Array(1 << 22)];
+    const folder = new ModelFolder(${JSON.stringify(path)});
+    await folder.write('a', { parts: large, totalBytes: 0 }).catch(({ reason, metadata }) => console.log(reason, metadata.problem));
+  `;
+  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', program];
+  // In blocks of 512 or 1024 bytes, as the shell counts.
+  const output = execFileSync('sh', ['-c', 'ulimit -f 1024; exec "$@"', 'sh', ...node], { encoding: 'utf8' });
+  t.is(output, 'FILE_NOT_WRITABLE EFBIG\n');
+  t.is(await readFile(join(path, 'a.safetensors'), 'utf8'), 'old');
+  t.deepEqual(await readdir(path), ['a.safetensors']);
+});
+
 test('what a killed daemon left is removed after a day, and nothing else', async (t) => {
   const { path } = t.context;
   const [old, young] = ['.00112233445566aa.partial', '.00112233445566bb.partial'];

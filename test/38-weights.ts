@@ -116,8 +116,10 @@ test('weights fit by name and shape, whatever wraps the names and whichever floa
     dtype: 'F16',
     data: new Uint8Array(new Uint16Array(tensor.data.length / 4).fill(0x3800).buffer),
   }));
-  const wrapped = weights.map((tensor) => ({ ...tensor, name: `module.${tensor.name}` }));
-  for (const tensors of [weights, asHalf, wrapped]) {
+  const wrapped = ['module.', '_orig_mod.', 'model.', 'module._orig_mod.', 'model.module._orig_mod.'].map((wrapping) =>
+    weights.map((tensor) => ({ ...tensor, name: wrapping + tensor.name })),
+  );
+  for (const tensors of [weights, asHalf, ...wrapped]) {
     const file = await readWeights(tensorFile(tensors), 'x');
     const { tensors: loaded, fit } = await loadWeights(network, file, 'x');
     t.is(fit.naming, '');
@@ -129,10 +131,22 @@ test('weights fit by name and shape, whatever wraps the names and whichever floa
   }
 });
 
-test('counts of batches and optimiser state are left out', async (t) => {
+test('a name that is wrapped without end is a name that the network does not have', async (t) => {
+  const network = await wanted();
+  const endless = constant(`${'module.'.repeat(100_000)}fc.bias`, [1000]);
+  t.is((await fitOf(network, [endless])).extra.length, 1);
+  t.is(
+    (await fitOf(network, [constant('module.fc.bias', [1000]), constant('fc.weight', [1000, 512])])).extra.length,
+    1,
+    'not all are wrapped',
+  );
+});
+
+test('counts and optimiser state are left out', async (t) => {
   const network = await wanted();
   const more = [
     { name: 'bn1.num_batches_tracked', dtype: 'I64', shape: [], data: new Uint8Array(8) },
+    { name: 'n_averaged', dtype: 'I64', shape: [], data: new Uint8Array(8) },
     constant('momentum/conv1.weight', [64, 3, 7, 7]),
   ];
   const fit = await fitOf(network, [...more, ...constantWeights(network.tensors)]);

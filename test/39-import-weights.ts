@@ -73,6 +73,20 @@ test('our own networks take weights as stored classifiers', async (t) => {
   }
 });
 
+test('weights for grey images make a classifier for grey images, and no network for colour', async (t) => {
+  const { client } = t.context;
+  await using grey = await client.readClassifier('resnet18', { pretrained: false, seed: 2 });
+  await grey.setParam({ image_num_channels: 1, classes: ['x', 'y'] });
+  const bytes = await grey.exportSafetensors();
+  t.is(tensorsIn(bytes).get('conv1.weight')?.length, 64 * 7 * 7);
+  await client.importWeights(bytes, 'resnet18', { name: 'grey', classes: ['x', 'y'] });
+  t.deepEqual(differingTensors(await exported(t, 'grey'), tensorsIn(bytes)), []);
+  await using imported = await client.readClassifier('grey');
+  t.deepEqual(await imported.getParam('image_dimensions'), [224, 224, 1]);
+  const error = await t.throwsAsync<WeightsDoNotFitError>(client.importWeights(bytes, 'resnet18'), { instanceOf: WeightsDoNotFitError });
+  t.is(error.metadata.misshapen, 'conv1.weight: 64x1x7x7 instead of 64x3x7x7');
+});
+
 test('a refused call stores nothing and leaves what was there', async (t) => {
   const { client, daemon } = t.context;
   await client.importWeights(await weights(t.context, 1000), 'resnet18');

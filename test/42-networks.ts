@@ -1,4 +1,4 @@
-/** Each network over the wire, at its smallest images and one pixel below, with 3 channels and with 1. */
+/** Each network over the wire, at its smallest images and one pixel below, with 3 channels and with 1, and where its trained weights are not there. */
 import type { Client } from '@grpc/grpc-js';
 import { networks } from '../server/networks/index.js';
 import { call, upload } from './support/calls.js';
@@ -82,4 +82,20 @@ for (const { name, minSize, defaultBatchSize, defaultWeightPrior, defaultSize } 
     });
     await call(client, 'clearClassifier', { classifiers: [classifier] });
   });
+}
+
+for (const { name, pretrained } of networks.filter((network) => network.pretrained !== null)) {
+  for (const fileName of [name, `pretrained_dl_classifier_${name}`, `pretrained_dl_classifier_${name}.hdl`]) {
+    test.serial(`${fileName} without its weights is refused with the file to get and the command to run`, async (t) => {
+      const { client } = t.context;
+      const { status, metadata } = await refusalOf(call(client, 'readClassifier', { fileName, pretrained: undefined, seed: undefined }));
+      t.deepEqual([status, metadata.number, metadata.file_name], ['NOT_FOUND', '5200', fileName]);
+      t.true(metadata.problem?.includes(`pretrained/${pretrained?.fileName}`));
+      t.regex(
+        metadata.remedy ?? '',
+        new RegExp(`torchvision.models.*\\.${name}\\(weights='DEFAULT'\\).*dlc import ${pretrained?.fileName} --as ${name};`),
+      );
+      t.deepEqual(await getParams(client, await read(client, fileName), 'type'), { type: [name] });
+    });
+  }
 }

@@ -27,13 +27,14 @@ const ORIGINS: readonly Origin[] = [
   origin('torchvision', 'resnet50'),
   origin('torchvision', 'mobilenet_v2', { type: 'bfloat16' }),
   origin('torchvision', 'alexnet'),
+  origin('timm', 'resnet18', { wrapped: true }),
   origin('timm', 'resnet50', { type: 'float64' }),
   origin('timm', 'mobilenet_v2'),
 ];
 
 const CLASSES = ['a', 'b', 'c'];
 
-test('weights of torchvision and timm come back into torchvision with strict loading and every bit', async (t) => {
+test('weights of torchvision and timm come back into torchvision, those of timm into timm, with strict loading and every bit', async (t) => {
   const { client } = t.context;
   const folder = await mkdtemp(join(tmpdir(), 'dl-classifier-weights-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -54,6 +55,6 @@ test('weights of torchvision and timm come back into torchvision with strict loa
     await using classifier = await client.readClassifier(classes === 1000 ? `pretrained_dl_classifier_${network}.hdl` : 'mine');
     await writeFile(file('back', index), await classifier.exportSafetensors());
   }
-  const load = ORIGINS.map(({ network, classes }, index) => ({ network, classes, file: file('back', index) }));
+  const load = ORIGINS.map(({ library, network, classes }, index) => ({ library, network, classes, file: file('back', index) }));
   t.deepEqual((await runPython('weights_of_others.py', { load })) as Digests[], made);
 });

@@ -2,11 +2,13 @@
 import test from 'ava';
 import { mean, standardDeviation } from '../bench/accuracy/statistics.js';
 import { accuracyTable } from '../bench/accuracy/table.js';
-import { type Distances, QUANTITIES, quantities } from '../bench/agreement/distances.js';
+import type { Agreement } from '../bench/agreement/compare.js';
+import { type Distances, geometricMean, QUANTITIES, quantities } from '../bench/agreement/distances.js';
+import { errorRatio } from '../bench/agreement/ratio.js';
 import { agreementRows, agreementTable } from '../bench/agreement/table.js';
 import type { BenchResult, Row } from '../bench/result.js';
 
-const TRUTH = Array.from({ length: 51 }, () => 2);
+const TRUTH = { afterOneStep: [2, 2, 2], training: Array.from({ length: 51 }, () => 2) };
 
 function resultOf(rows: readonly Row[]): BenchResult {
   const machine = { processor: 'x', cores: 1, instructions: 'x', memoryGibibytes: 1, system: 'x', node: 'x' };
@@ -15,41 +17,66 @@ function resultOf(rows: readonly Row[]): BenchResult {
 
 /** A program whose every error is this. */
 function uniform(error: number): Distances {
-  return { logits: error, gradients: [new Map([['w', error]])], losses: TRUTH.map((loss) => loss * (1 + error)) };
+  const off = (losses: readonly number[]) => losses.map((loss) => loss * (1 + error));
+  return {
+    logits: [error],
+    gradients: [new Map([['w', error]])],
+    losses: { afterOneStep: off(TRUTH.afterOneStep), training: off(TRUTH.training) },
+  };
 }
 
 const quantitiesOf = (error: number) => quantities(uniform(error), new Set(), TRUTH);
 
-test('of gradients the median over the batches counts, and no tensor that has none', (t) => {
-  const gradients = [1, 2, 300].map((factor) => new Map([1, 2, 3].map((error) => [`t${error}`, error * factor])).set('zero', 1e9));
-  const found = quantities({ ...uniform(0), gradients }, new Set(['zero']), TRUTH);
-  t.is(found['gradient, median'], 4);
-  t.is(found['gradient, worst'], 6);
+const isNear = (value: number | null | undefined, wanted: number) => Math.abs((value ?? Number.NaN) / wanted - 1) < 1e-12;
+
+test('of logits and gradients the geometric mean over batches and tensors counts, and no tensor that has none', (t) => {
+  const gradients = [1, 2, 4].map((factor) => new Map([1, 2, 4].map((error) => [`t${error}`, error * factor])).set('zero', 1e9));
+  const found = quantities({ ...uniform(0), logits: [1, 9], gradients }, new Set(['zero']), TRUTH);
+  t.true(isNear(found.logits, 3));
+  t.true(isNear(found.gradient, 4));
+  t.true(isNear(found['gradient, worst tensor'], 8));
 });
 
-test('of losses the root mean square of the last five counts, after one step that one', (t) => {
-  const losses = TRUTH.map((loss, step) => (step === 1 || step === 49 ? loss * 1.5 : loss));
-  const found = quantities({ ...uniform(0), losses }, new Set(), TRUTH);
-  t.is(found['loss after 1'], 0.5);
+test('of losses the root mean square counts: after one step over the batches, later of the last five', (t) => {
+  const training = TRUTH.training.map((loss, step) => (step === 1 || step === 49 ? loss * 1.5 : loss));
+  const found = quantities({ ...uniform(0), losses: { afterOneStep: [2, 3, 1], training } }, new Set(), TRUTH);
+  t.true(isNear(found['loss after 1'], Math.sqrt(0.5 / 3)));
   t.is(found['loss after 10'], 0);
-  t.is(found['loss after 50'], Math.sqrt(0.25 / 5));
+  t.true(isNear(found['loss after 50'], Math.sqrt(0.25 / 5)));
 });
 
-test('an error is the root mean square of the sequences; bold is what is larger than both of PyTorch', (t) => {
-  const sequence = (ours: number, contiguous: number, channelsLast: number) => [
-    {
-      precision: 'float32' as const,
-      ours: quantitiesOf(ours),
-      peer: { contiguous: quantitiesOf(contiguous), channels_last: quantitiesOf(channelsLast) },
-    },
-  ];
-  const larger = agreementRows('a', [sequence(0.03, 0.01, 0.02), sequence(0.04, 0.01, 0.02)]);
-  const between = agreementRows('b', [sequence(0.02, 0.01, 0.03)]);
-  t.true(Math.abs((larger[0]?.ours ?? 0) - Math.sqrt(0.00125)) < 1e-12);
-  const table = agreementTable(resultOf([...larger, ...between]));
-  t.is(table.match(/\*\*3\.5e-2\*\* \/ 1\.0e-2, 2\.0e-2/g)?.length, QUANTITIES.length);
-  t.is(table.match(/\| 2\.0e-2 \/ 1\.0e-2, 3\.0e-2/g)?.length, QUANTITIES.length);
-  t.regex(table, /float32: of 12 errors ours is larger than PyTorch's contiguous in 12, than both of PyTorch's in 6\./);
+test('a sequence without training has no losses of one', (t) => {
+  const truth = { ...TRUTH, training: [] };
+  const found = quantities({ ...uniform(0.1), losses: { afterOneStep: [2.2, 2.2, 2.2], training: [] } }, new Set(), truth);
+  t.true(isNear(found['loss after 1'], 0.1));
+  t.deepEqual([found['loss after 10'], found['loss after 50']], [null, null]);
+});
+
+test("the ratio of paired errors is their geometric mean with Student's interval of the logarithms", (t) => {
+  const { ratio, low, high } = errorRatio([2, 4, 8], [1, 1, 1]);
+  // Logarithms ln 2 * (1, 2, 3): mean 2 ln 2, standard deviation ln 2; t of two degrees of freedom is 4.303.
+  t.true(isNear(ratio, 4));
+  t.true(isNear(high, 4 * 2 ** (4.303 / Math.sqrt(3))));
+  t.true(isNear(low, 4 / 2 ** (4.303 / Math.sqrt(3))));
+  t.deepEqual(errorRatio([3], [1]), { ratio: geometricMean([3]), low: 0, high: Number.POSITIVE_INFINITY });
+});
+
+function sequence(ours: number, contiguous: number, channelsLast: number): Agreement[] {
+  const peer = { contiguous: quantitiesOf(contiguous), channels_last: quantitiesOf(channelsLast) };
+  return [{ precision: 'float32', ours: quantitiesOf(ours), peer }];
+}
+
+test('the tables have errors and ratios; bold is a ratio that is above 1 with all of its interval', (t) => {
+  const rows = agreementRows('a', [sequence(0.02, 0.01, 0.04), sequence(0.08, 0.04, 0.16)]);
+  t.true(isNear(rows[0]?.ours, 0.04));
+  const table = agreementTable(resultOf(rows));
+  t.is(table.match(/ 4\.0e-2 \/ 2\.0e-2, 8\.0e-2 /g)?.length, QUANTITIES.length);
+  t.is(table.match(/ \*\*2\.00 \(2\.00\.\.2\.00\)\*\* \/ 0\.50 \(0\.50\.\.0\.50\) /g)?.length, QUANTITIES.length);
+  t.regex(table, /float32, of 6 errors: .* contiguous larger in 6, smaller in 0, .* in 0; beside channels last larger in 0, smaller in 6,/);
+
+  const scattered = agreementTable(resultOf(agreementRows('a', [sequence(0.02, 0.01, 0.01), sequence(0.01, 0.02, 0.02)])));
+  t.regex(scattered, / 1\.00 \(0\.00\.\.\d+\)/);
+  t.regex(scattered, /contiguous larger in 0, smaller in 0, not to be told apart in 6;/);
 });
 
 test('means and deviations of trainings, and what follows', (t) => {

@@ -6,8 +6,8 @@ import { encodeHeader, type TensorEntry } from '../../server/store/safetensors.j
 import { type Batches, drawBatches, type Photographs } from '../photographs.js';
 import { runPythonScript } from '../python.js';
 import { readTensorFile, type TensorFile } from '../tensor_file.js';
-import { type AgreementCase, GRADIENT_BATCHES, IMAGES, LEARNING_RATE, MOMENTUM, SIZE, STEPS } from './case.js';
-import { type Distances, type Quantity, quantities } from './distances.js';
+import { type AgreementCase, IMAGES, LEARNING_RATE, MOMENTUM, SIZE, START_BATCHES } from './case.js';
+import { type Distances, type Losses, type Quantity, quantities } from './distances.js';
 import { measureOurs, type Truth } from './ours.js';
 
 /** Both programs' distances from the truth, by quantity. */
@@ -18,18 +18,23 @@ export interface Agreement {
   readonly peer: Readonly<Record<Layout, Quantities>>;
 }
 
-export type Quantities = Readonly<Record<Quantity, number>>;
+export type Quantities = Readonly<Record<Quantity, number | null>>;
 export type Layout = 'contiguous' | 'channels_last';
 
 interface PeerAnswer {
-  readonly losses: readonly number[];
+  readonly losses: PeerLosses;
   readonly runs: Readonly<Record<Precision, Readonly<Record<Layout, PeerRun>>>>;
 }
 
 interface PeerRun {
-  readonly logits: number;
+  readonly logits: readonly number[];
   readonly gradients: readonly Readonly<Record<string, number>>[];
-  readonly losses: readonly number[];
+  readonly losses: PeerLosses;
+}
+
+interface PeerLosses {
+  readonly after_one_step: readonly number[];
+  readonly training: readonly number[];
 }
 
 /** Below this share of the largest tensor's norm a gradient is rounding alone: a bias in front of a batch norm has none. */
@@ -37,27 +42,40 @@ const ZERO_GRADIENT = 1e-9;
 
 /** PyTorch makes the weights and the truth, then the engine is measured against it. */
 export async function compareAgreement(engine: Engine, agreementCase: AgreementCase, photographs: Photographs): Promise<Agreement[]> {
-  const { graph, network, seed } = agreementCase;
+  const { graph, network, seed, steps } = agreementCase;
   const { precisions, threads } = engine.info;
   const folder = await mkdtemp(join(tmpdir(), 'agreement-'));
   try {
-    // One batch more than steps: the loss after 50 steps is that of the 51st.
-    const batches = await drawBatches(photographs.training, { steps: STEPS + 1, images: IMAGES, size: SIZE, seed });
+    // One batch more than steps: a loss after steps is that of the next one.
+    const count = Math.max(START_BATCHES, steps) + 1;
+    const batches = await drawBatches(photographs.training, { steps: count, images: IMAGES, size: SIZE, seed });
     const file = join(folder, 'batches.safetensors');
     await writeFile(file, batchesFile(batches));
     const peer = (await runPythonScript('bench/peer/torch_agreement.py', {
       ...{ graph, channels: 3, height: SIZE, width: SIZE, seed, batches: file, folder, precisions, threads },
-      ...{ gradient_batches: GRADIENT_BATCHES, learning_rate: LEARNING_RATE, momentum: MOMENTUM, weight_prior: network.defaultWeightPrior },
+      ...{
+        start_batches: START_BATCHES,
+        steps,
+        learning_rate: LEARNING_RATE,
+        momentum: MOMENTUM,
+        weight_prior: network.defaultWeightPrior,
+      },
     })) as PeerAnswer;
-    const [initial, logits] = await Promise.all(['initial', 'logits'].map((name) => readTensorFile(join(folder, `${name}.safetensors`))));
-    const gradient = (batch: number) => readTensorFile(join(folder, `gradient.${batch}.safetensors`));
-    const truth: Truth = { logConfidences: logits?.get('logits')?.data ?? [], gradient, gradientBatches: GRADIENT_BATCHES };
-    const zero = zeroTensors(await gradient(0));
+    const tensors = (name: string) => readTensorFile(join(folder, `${name}.safetensors`));
+    const truth: Truth = {
+      ofBatch: async (batch) => ({
+        logConfidences: (await tensors(`logits.${batch}`)).get('logits')?.data ?? [],
+        gradient: await tensors(`gradient.${batch}`),
+      }),
+    };
+    const initial = await tensors('initial');
+    const zero = zeroTensors(await tensors('gradient.0'));
+    const trueLosses = lossesOf(peer.losses);
     const agreements: Agreement[] = [];
     for (const precision of precisions) {
-      const ours = await measureOurs(engine, agreementCase, precision, initial ?? new Map(), batches, truth);
+      const ours = await measureOurs(engine, agreementCase, precision, initial, batches, truth);
       const { contiguous, channels_last } = peer.runs[precision];
-      const of = (distances: Distances) => quantities(distances, zero, peer.losses);
+      const of = (distances: Distances) => quantities(distances, zero, trueLosses);
       const theirs = { contiguous: of(distancesOf(contiguous)), channels_last: of(distancesOf(channels_last)) };
       agreements.push({ precision, ours: of(ours), peer: theirs });
     }
@@ -68,7 +86,11 @@ export async function compareAgreement(engine: Engine, agreementCase: AgreementC
 }
 
 function distancesOf({ logits, gradients, losses }: PeerRun): Distances {
-  return { logits, gradients: gradients.map((errors) => new Map(Object.entries(errors))), losses };
+  return { logits, gradients: gradients.map((errors) => new Map(Object.entries(errors))), losses: lossesOf(losses) };
+}
+
+function lossesOf({ after_one_step: afterOneStep, training }: PeerLosses): Losses {
+  return { afterOneStep, training };
 }
 
 function batchesFile({ steps, images, size, pixels, labels }: Batches): Buffer {

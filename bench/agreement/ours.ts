@@ -4,23 +4,24 @@ import type { Batches } from '../photographs.js';
 import { relativeError } from '../relative_error.js';
 import { sgdOptions } from '../sgd_options.js';
 import type { TensorFile } from '../tensor_file.js';
-import { type AgreementCase, IMAGES, LEARNING_RATE, MOMENTUM, SIZE } from './case.js';
+import { type AgreementCase, IMAGES, LEARNING_RATE, MOMENTUM, SIZE, START_BATCHES } from './case.js';
 import type { Distances } from './distances.js';
 
-/** What the truth is read from, piece by piece: all gradients together are gigabytes. */
+/** What the truth is read from, batch by batch: all gradients together are gigabytes. */
 export interface Truth {
-  /** Of the first batch, in float64. */
-  readonly logConfidences: ArrayLike<number>;
-  /** Of a batch at the initial weights, in float64. */
-  gradient(batch: number): Promise<TensorFile>;
-  /** How many batches have gradients. */
-  readonly gradientBatches: number;
+  /** In float64, at the initial weights. */
+  ofBatch(batch: number): Promise<BatchTruth>;
 }
 
-/** How far the engine is from the truth in one precision, and its own losses. */
+export interface BatchTruth {
+  readonly logConfidences: ArrayLike<number>;
+  readonly gradient: TensorFile;
+}
+
+/** How far the engine is from the truth in one precision. */
 export async function measureOurs(
   engine: Engine,
-  { graph, network }: AgreementCase,
+  { graph, network, steps }: AgreementCase,
   precision: Precision,
   initial: TensorFile,
   batches: Batches,
@@ -32,37 +33,36 @@ export async function measureOurs(
     ...{ batchSize: IMAGES, precision, step: 0 },
     ...{ learningRate: LEARNING_RATE, momentum: MOMENTUM, weightPrior: network.defaultWeightPrior },
   });
-  await model.restore(tensors);
-  const confidences = await withBatch(batches, 0, (batch) => model.apply(batch, options));
-  const logits = relativeError(Float64Array.from(confidences, Math.log), truth.logConfidences);
-
+  const logits: number[] = [];
   const gradients: Map<string, number>[] = [];
-  for (let index = 0; index < truth.gradientBatches; index++) {
+  const afterOneStep: number[] = [];
+  for (let index = 0; index < START_BATCHES; index++) {
+    const wanted = await truth.ofBatch(index);
     await model.restore(tensors);
+    const confidences = await withBatch(batches, index, (batch) => model.apply(batch, options));
+    logits.push(relativeError(Float64Array.from(confidences, Math.log), wanted.logConfidences));
     // With learning rate 1, momentum 0 and no prior a step makes each momentum tensor exactly -dL/dw.
     await trainStep(model, batches, index, { ...options, learningRate: 1, momentum: 0, weightPrior: 0 });
     const negative = new Map((await model.snapshot()).filter(({ role }) => role === 'momentum').map(({ name, data }) => [name, data]));
-    const wanted = await truth.gradient(index);
-    gradients.push(
-      new Map(
-        [...wanted].map(([name, { data }]) => [
-          name,
-          relativeError(
-            (negative.get(name) ?? new Float32Array()).map((g) => -g),
-            data,
-          ),
-        ]),
-      ),
-    );
+    gradients.push(new Map([...wanted.gradient].map(([name, { data }]) => [name, relativeError(negated(negative.get(name)), data)])));
+    await model.restore(tensors);
+    // There is no update before this one whose momentum could count.
+    await trainStep(model, batches, index, { ...options, momentum: 0 });
+    afterOneStep.push(await trainStep(model, batches, index + 1, options));
   }
   await model.close();
 
   const trained = new (engineBinding().Model)(engine, graph, { channels: 3, height: SIZE, width: SIZE }, 1n);
   await trained.restore(tensors);
-  const losses: number[] = [];
-  for (let step = 0; step < batches.steps; step++) losses.push(await trainStep(trained, batches, step, { ...options, step }));
+  const training: number[] = [];
+  // The loss after 50 steps is that of the 51st.
+  for (let step = 0; steps > 0 && step <= steps; step++) training.push(await trainStep(trained, batches, step, { ...options, step }));
   await trained.close();
-  return { logits, gradients, losses };
+  return { logits, gradients, losses: { afterOneStep, training } };
+}
+
+function negated(values: Float32Array = new Float32Array()): Float32Array {
+  return values.map((value) => -value);
 }
 
 function initialTensors(model: Model, initial: TensorFile): Tensor[] {

@@ -1,72 +1,99 @@
 import { type BenchResult, machineLine, type Row } from '../result.js';
-import type { Agreement, Quantities } from './compare.js';
-import { QUANTITIES, type Quantity, rootMeanSquare } from './distances.js';
+import type { Agreement, Layout, Quantities } from './compare.js';
+import { geometricMean, QUANTITIES, type Quantity } from './distances.js';
+import { errorRatio, type Ratio } from './ratio.js';
 
-/** What a row keeps beside the root mean squares: PyTorch's with the other order of activations, and each sequence by itself. */
-interface Details {
-  readonly channelsLast: number;
-  readonly sequences: {
-    readonly ours: readonly number[];
-    readonly contiguous: readonly number[];
-    readonly channelsLast: readonly number[];
-  };
-}
+/** What a row keeps beside the means: the error of every sequence, PyTorch's in both orders of activations. */
+type Sequences = Readonly<Record<'ours' | Layout, readonly number[]>>;
 
-/** The rows of a network: of each precision and quantity the root mean square over its sequences. PyTorch's is that of its default order. */
+/** The rows of a network: of each precision and quantity the geometric mean over its sequences. PyTorch's is that of its default order. */
 export function agreementRows(network: string, sequences: readonly (readonly Agreement[])[]): Row[] {
   const precisions = sequences[0]?.map(({ precision }) => precision) ?? [];
   return precisions.flatMap((precision, index) =>
     QUANTITIES.map((quantity): Row => {
       const all = (of: (agreement: Agreement) => Quantities) =>
-        sequences.map((agreements) => {
+        sequences.flatMap((agreements) => {
           const agreement = agreements[index];
-          return agreement === undefined ? Number.NaN : of(agreement)[quantity];
+          const error = agreement === undefined ? null : of(agreement)[quantity];
+          return error === null ? [] : [error];
         });
-      const [ours, contiguous, channelsLast] = [all((a) => a.ours), all((a) => a.peer.contiguous), all((a) => a.peer.channels_last)];
-      const [our, peer] = [rootMeanSquare(ours), rootMeanSquare(contiguous)];
-      const details: Details = { channelsLast: rootMeanSquare(channelsLast), sequences: { ours, contiguous, channelsLast } };
-      return { case: `${network} ${precision} ${quantity}`, ours: our, peer, ratio: our / peer, unit: 'relative error', details };
+      const details: Sequences = {
+        ours: all((a) => a.ours),
+        contiguous: all((a) => a.peer.contiguous),
+        channels_last: all((a) => a.peer.channels_last),
+      };
+      const [ours, peer] = [geometricMean(details.ours), geometricMean(details.contiguous)];
+      return { case: `${network} ${precision} ${quantity}`, ours, peer, ratio: ours / peer, unit: 'relative error', details };
     }),
   );
 }
 
-/** One line for a network and a precision; each cell is ours, then PyTorch's contiguous and channels last. Bold where ours is the largest. */
+/** Two tables of a line for each network and precision: the errors, and ours over PyTorch's with the interval of each ratio. */
 export function agreementTable(result: BenchResult): string {
-  const cells = new Map<string, Map<Quantity, string>>();
-  for (const { case: name, ours, peer, details } of result.rows) {
-    const quantity = QUANTITIES.find((candidate) => name.endsWith(` ${candidate}`));
-    if (quantity === undefined) continue;
-    const { channelsLast } = details as Details;
-    const our = ours > Math.max(peer, channelsLast) ? `**${digits(ours)}**` : digits(ours);
-    const line = name.slice(0, -quantity.length - 1);
-    const row = cells.get(line) ?? new Map<Quantity, string>();
-    cells.set(line, row.set(quantity, `${our} / ${digits(peer)}, ${digits(channelsLast)}`));
-  }
-  const lines = [...cells].map(([line, row]) => `| ${[line, ...QUANTITIES.map((quantity) => row.get(quantity) ?? '')].join(' | ')} |`);
+  const errors = ({ details }: Row) => {
+    const { ours, contiguous, channels_last } = details as Sequences;
+    return `${error(ours)} / ${error(contiguous)}, ${error(channels_last)}`;
+  };
+  const ratios = (row: Row) => `${ratioCell(ratioOf(row, 'contiguous'))} / ${ratioCell(ratioOf(row, 'channels_last'))}`;
   return [
-    `| | ${QUANTITIES.join(' | ')} |`,
-    `| --- |${' ---: |'.repeat(QUANTITIES.length)}`,
-    ...lines,
+    ...table(result.rows, 'error', errors),
     '',
-    summary(result.rows),
+    ...table(result.rows, 'ratio', ratios),
+    '',
+    ...['float32', 'bfloat16'].flatMap((precision) => verdict(result.rows, precision)),
     '',
     machineLine(result),
     '',
   ].join('\n');
 }
 
-/** How often ours is the larger, counted for each precision. */
-function summary(rows: readonly Row[]): string {
-  const precisions = ['float32', 'bfloat16'].filter((precision) => rows.some(({ case: name }) => name.includes(` ${precision} `)));
-  const sentences = precisions.map((precision) => {
-    const own = rows.filter(({ case: name }) => name.includes(` ${precision} `));
-    const count = (isLarger: (row: Row) => boolean) => own.filter(isLarger).length;
-    const both = count((row) => row.ours > Math.max(row.peer, (row.details as Details).channelsLast));
-    return `${precision}: of ${own.length} errors ours is larger than PyTorch's contiguous in ${count((row) => row.ours > row.peer)}, than both of PyTorch's in ${both}.`;
+function table(rows: readonly Row[], title: string, cell: (row: Row) => string): string[] {
+  const lines = new Map<string, Map<Quantity, string>>();
+  for (const row of rows) {
+    const quantity = QUANTITIES.find((candidate) => row.case.endsWith(` ${candidate}`));
+    if (quantity === undefined) continue;
+    const line = row.case.slice(0, -quantity.length - 1);
+    lines.set(line, (lines.get(line) ?? new Map<Quantity, string>()).set(quantity, cell(row)));
+  }
+  const cells = [...lines].map(([line, byQuantity]) => [line, ...QUANTITIES.map((quantity) => byQuantity.get(quantity) ?? '')]);
+  return [
+    `| ${[title, ...QUANTITIES].join(' | ')} |`,
+    `| --- |${' ---: |'.repeat(QUANTITIES.length)}`,
+    ...cells.map((line) => `| ${line.join(' | ')} |`),
+  ];
+}
+
+function ratioOf({ details }: Row, layout: Layout): Ratio {
+  const { ours, [layout]: theirs } = details as Sequences;
+  return errorRatio(ours, theirs);
+}
+
+/** How many ratios are surely above 1, surely below, and neither. */
+function verdict(rows: readonly Row[], precision: string): string[] {
+  const own = rows.filter(({ case: name }) => name.includes(` ${precision} `));
+  if (own.length === 0) return [];
+  const counts = (['contiguous', 'channels_last'] as const).map((layout) => {
+    const ratios = own.map((row) => ratioOf(row, layout));
+    const [above, below] = [ratios.filter(isLarger).length, ratios.filter(({ high }) => high < 1).length];
+    return `${layout === 'contiguous' ? 'contiguous' : 'channels last'} larger in ${above}, smaller in ${below}, not to be told apart in ${own.length - above - below}`;
   });
-  return sentences.join(' ');
+  return [`${precision}, of ${own.length} errors: ours is beside PyTorch's ${counts.join('; beside ')}.`];
+}
+
+/** Whether ours is the larger error with all of the interval. */
+function isLarger({ low }: Ratio): boolean {
+  return low > 1;
+}
+
+function ratioCell(ratio: Ratio): string {
+  const text = `${digits(ratio.ratio)} (${digits(ratio.low)}..${digits(ratio.high)})`;
+  return isLarger(ratio) ? `**${text}**` : text;
 }
 
 function digits(value: number): string {
-  return value.toExponential(1);
+  return value < 10 ? value.toFixed(2) : value.toFixed(0);
+}
+
+function error(sequences: readonly number[]): string {
+  return geometricMean(sequences).toExponential(1);
 }

@@ -5,14 +5,16 @@ Reads one JSON request on standard input:
   graph, channels, height, width   the network, without dropout
   seed                             of the initial weights
   batches                          safetensors file: `pixels` uint8 (steps, images, height, width, channels), `labels` int64 (steps, images)
-  gradient_batches                 the first so many batches give gradients at the initial weights
+  start_batches                    the first so many batches are met at the initial weights: logits, gradient, the loss of the next batch after a step
+  steps                            of a training over the batches; 0 for none
   precisions                       of "float32", "bfloat16"
-  learning_rate, momentum, weight_prior   of the training over all batches
+  learning_rate, momentum, weight_prior   of all steps
   threads
-  folder                           where `initial.safetensors` (weights), `logits.safetensors` (log of the confidences of batch 0, float64) and
-                                   `gradient.K.safetensors` (float64, of batch K) are written
-and prints {"losses": L of each step in float64, "runs": {PRECISION: {LAYOUT: {"logits": error, "gradients": [{tensor: error} for each
-batch], "losses": [L of each step]}}}}, where an error is ||x - truth|| / ||truth|| and LAYOUT is "contiguous" or "channels_last".
+  folder                           where `initial.safetensors` (weights) and, in float64 for each batch K, `logits.K.safetensors` (log of the
+                                   confidences) and `gradient.K.safetensors` are written
+and prints {"losses": LOSSES in float64, "runs": {PRECISION: {LAYOUT: {"logits": [error for each batch], "gradients": [{tensor: error} for
+each batch], "losses": LOSSES}}}}, where an error is ||x - truth|| / ||truth||, LAYOUT is "contiguous" or "channels_last" and LOSSES is
+{"after_one_step": [L of the next batch for each batch], "training": [L of each step, and of the one after them]}.
 """
 
 import copy
@@ -23,6 +25,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "test" / "python"))
 from torch_graph import GraphNetwork  # noqa: E402
@@ -77,13 +80,24 @@ def log_confidences(network, pixels, how):
     return logits.softmax(1).double().log()
 
 
-def gradient(network, pixels, labels, how):
+def data_loss(logits, labels):
+    return F.cross_entropy(logits if logits.dtype == torch.float64 else logits.float(), labels).item()
+
+
+def start(network, pixels, labels, how, request):
+    """The gradient of L_mn on the first of two batches at the initial weights, and L of the second after a step on the first."""
     model = how.network(network).train()
-    gradients(model, how.images(pixels), labels, how.precision, 1)
-    return {name: p.grad for name, p in model.named_parameters()}
+    gradients(model, how.images(pixels[0]), labels[0], how.precision, 1)
+    gradient = {name: p.grad.clone() for name, p in model.named_parameters()}
+    add_prior(model, request["weight_prior"])
+    DlRule(model, {"momentum": request["momentum"], "weight_decay": 0}).step(request["learning_rate"])
+    with torch.no_grad(), arithmetic(how.precision):
+        logits = model(how.images(pixels[1]))
+    return gradient, data_loss(logits, labels[1]) + prior_energy(model, request["weight_prior"])
 
 
-def losses(network, pixels, labels, how, request):
+def training(network, pixels, labels, how, request):
+    """L of each batch before the step on it."""
     model = how.network(network).train()
     rule = DlRule(model, {"momentum": request["momentum"], "weight_decay": 0})
     found = []
@@ -102,30 +116,42 @@ def main():
     folder = Path(request["folder"])
     batches = load_file(request["batches"])
     pixels, labels = batches["pixels"], batches["labels"]
-    count = request["gradient_batches"]
+    count = request["start_batches"]
 
     network = GraphNetwork(request["graph"], request["channels"], request["height"], request["width"])
     randomise(network)
     measure_statistics(network, pixels[:count])
     save_file({name: value for name, value in network.state_dict().items() if value.dtype == torch.float32}, folder / "initial.safetensors")
 
+    # The loss after 50 steps is that of the 51st.
+    trained = request["steps"] + 1 if request["steps"] > 0 else 0
+
+    def losses(how, starts):
+        return {
+            "after_one_step": [loss for _, loss in starts],
+            "training": training(network, pixels[:trained], labels[:trained], how, request),
+        }
+
+    def starts(how):
+        return [start(network, pixels[k : k + 2], labels[k : k + 2], how, request) for k in range(count)]
+
     exact = Arithmetic("float64")
     runs = [(precision, layout) for precision in request["precisions"] for layout in ("contiguous", "channels_last")]
-    answer = {"losses": losses(network, pixels, labels, exact, request), "runs": {precision: {} for precision, _ in runs}}
-    logits = log_confidences(network, pixels[0], exact)
-    save_file({"logits": logits}, folder / "logits.safetensors")
-    truths = [gradient(network, pixels[step], labels[step], exact) for step in range(count)]
-    for step, truth in enumerate(truths):
-        save_file({name: value.contiguous() for name, value in truth.items()}, folder / f"gradient.{step}.safetensors")
+    logits = [log_confidences(network, pixels[k], exact) for k in range(count)]
+    truths = starts(exact)
+    for k, (gradient, _) in enumerate(truths):
+        save_file({"logits": logits[k]}, folder / f"logits.{k}.safetensors")
+        save_file({name: value.contiguous() for name, value in gradient.items()}, folder / f"gradient.{k}.safetensors")
+    answer = {"losses": losses(exact, truths), "runs": {precision: {} for precision, _ in runs}}
     for precision, layout in runs:
         how = Arithmetic(precision, layout)
+        found = starts(how)
         answer["runs"][precision][layout] = {
-            "logits": error(log_confidences(network, pixels[0], how), logits),
+            "logits": [error(log_confidences(network, pixels[k], how), logits[k]) for k in range(count)],
             "gradients": [
-                {name: error(value, truth[name]) for name, value in gradient(network, pixels[step], labels[step], how).items()}
-                for step, truth in enumerate(truths)
+                {name: error(value, truth[name]) for name, value in gradient.items()} for (gradient, _), (truth, _) in zip(found, truths)
             ],
-            "losses": losses(network, pixels, labels, how, request),
+            "losses": losses(how, found),
         }
     print(json.dumps(answer))
 

@@ -1,14 +1,9 @@
 import { type Refusal, refuse } from '../errors/refusal.js';
-import { alexnet } from './alexnet.js';
-import { compact } from './compact.js';
+import * as all from './all.js';
 import type { NetworkDefinition } from './definition.js';
-import { enhanced } from './enhanced.js';
-import { mobilenetV2 } from './mobilenet_v2.js';
-import { resnet18 } from './resnet18.js';
-import { resnet50 } from './resnet50.js';
 
 /** The networks that ReadClassifier knows. */
-export const networks: readonly NetworkDefinition[] = [compact, enhanced, alexnet, resnet18, resnet50, mobilenetV2];
+export const networks: readonly NetworkDefinition[] = Object.values(all);
 
 /** How scripts for HALCON name a network's file. */
 const HALCON_PREFIX = 'pretrained_dl_classifier_';

@@ -11,9 +11,10 @@ import { encodeTensorFile, type SerializedClassifier, serializeClassifier } from
 import { fileNameToWrite } from '../store/file_name.js';
 import { receiveUpload } from '../upload/receive.js';
 import { admitWhole, type WholeUpload } from '../upload/whole.js';
+import { fitWeights, isForGrey } from '../weights/fit.js';
 import { type LoadedWeights, loadWeights } from '../weights/load.js';
 import { pretrainedPath } from '../weights/pretrained.js';
-import { readWeights } from '../weights/weight_tensor.js';
+import { readWeights, type WeightTensor } from '../weights/weight_tensor.js';
 import type { CallContext } from './context.js';
 
 /** What an admitted header asks for. */
@@ -32,11 +33,10 @@ export async function importWeights(messages: AsyncIterable<ImportWeightsRequest
   const { server } = context;
   const upload = await receiveUpload(messages, (header) => admit(header, server), context);
   try {
-    const { order } = upload;
+    const file = await readWeights(upload.bytes, upload.order.source);
+    const order = await withChannelsOf(file, upload.order, server);
     const { network, settings, source } = order;
-    const file = await readWeights(upload.bytes, source);
-    const wanted = await server.classifiers.wantedWeights(network, settings);
-    const loaded = await loadWeights(wanted, file, source);
+    const loaded = await loadWeights(await server.classifiers.wantedWeights(network, settings), file, source);
     const { fit } = loaded;
     return {
       ...(await store(order, loaded, server)),
@@ -72,6 +72,13 @@ function readOrder({ network: name, fileName, classes, seed, source }: ImportWei
   const assignments = classes.length > 0 ? [{ name: 'classes', values: classes }] : [];
   const { initializeRuntime: _, ...settings } = draftSettings(defaultSettings(network), assignments, { network, precisions });
   return { ...order, fileName: fileNameToWrite(fileName), settings };
+}
+
+/** A classifier has the channels of the weights that it is made of. A network's trained weights are for colour, as the network is read. */
+async function withChannelsOf(file: readonly WeightTensor[], order: Order, { classifiers }: ServerState): Promise<Order> {
+  if (order.fileName === null) return order;
+  const inColour = fitWeights(await classifiers.wantedWeights(order.network, order.settings), file);
+  return isForGrey(inColour) ? { ...order, settings: { ...order.settings, imageChannels: 1 } } : order;
 }
 
 async function store(order: Order, loaded: LoadedWeights, server: ServerState): Promise<{ fileName: string; sizeBytes: bigint }> {

@@ -74,6 +74,14 @@ export function fitWeights({ network, tensors, classLayer }: WantedWeights, file
   };
 }
 
+/** Whether nothing but the filters that read the images tells weights for grey images from those of the network, which is for colour. */
+export function isForGrey({ misshapen }: WeightsFit): boolean {
+  const [first, ...others] = misshapen;
+  if (first === undefined || others.length > 0 || first.type !== null) return false;
+  const withChannels = (shape: readonly number[], channels: number) => shape.with(1, channels).join();
+  return first.wanted.length === 4 && first.got.join() === withChannels(first.wanted, 1) && first.wanted[1] === 3;
+}
+
 function isRight({ info, tensor }: FittingTensor): boolean {
   return FLOAT_TYPES.includes(tensor.dtype) && tensor.shape.join() === info.shape.join();
 }

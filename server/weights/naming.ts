@@ -15,18 +15,25 @@ const OTHERS: Readonly<Record<string, readonly Naming[]>> = {
   mobilenet_v2: [{ name: 'timm', toNetwork: fromTimmMobilenetV2 }],
 };
 
-/** What PyTorch's wrappers for several devices put before every name. */
-const WRAPPER = 'module.';
+/** What wrappers put before every name: DataParallel and AveragedModel, torch.compile, and modules that call the network `model`. */
+const WRAPPERS = ['module.', '_orig_mod.', 'model.'] as const;
+/** One in the other; nobody has more, and a hostile name could have a million. */
+const MAXIMUM_WRAPPERS = 4;
 
 /** The naming under which most tensors of the file are tensors of the network. */
 export function recogniseNaming(network: string, wanted: ReadonlySet<string>, names: readonly string[]): Naming {
-  const wrapped = names.length > 0 && names.every((name) => name.startsWith(WRAPPER));
-  const known = [OWN, ...(OTHERS[network] ?? [])];
-  const candidates = wrapped ? known.map(unwrapped) : known;
+  const wrapping = wrappingOf(names);
+  const candidates = [OWN, ...(OTHERS[network] ?? [])].map(({ name, toNetwork }): Naming => {
+    return { name, toNetwork: (fileName) => toNetwork(fileName.slice(wrapping.length)) };
+  });
   const matches = ({ toNetwork }: Naming) => names.filter((name) => wanted.has(toNetwork(name) ?? '')).length;
   return candidates.reduce((best, candidate) => (matches(candidate) > matches(best) ? candidate : best));
 }
 
-function unwrapped({ name, toNetwork }: Naming): Naming {
-  return { name, toNetwork: (fileName) => toNetwork(fileName.slice(WRAPPER.length)) };
+/** What is wrapped around all names: `module._orig_mod.`. */
+function wrappingOf(names: readonly string[], maximum = MAXIMUM_WRAPPERS): string {
+  const outer = WRAPPERS.find((wrapper) => names.length > 0 && names.every((name) => name.startsWith(wrapper)));
+  if (outer === undefined || maximum === 0) return '';
+  const inner = names.map((name) => name.slice(outer.length));
+  return outer + wrappingOf(inner, maximum - 1);
 }

@@ -12,8 +12,8 @@ export interface WeightTensor {
   readonly bytes: Uint8Array;
 }
 
-/** torchvision's count of the batches that a batch norm has seen; nothing is computed from it. */
-const BATCH_COUNT = /(^|\.)num_batches_tracked$/;
+/** PyTorch's counts of the batches that a batch norm has seen, and of the models that AveragedModel has; nothing is computed from them. */
+const COUNT = /(^|\.)num_batches_tracked$|^n_averaged$/;
 /** The optimiser's state in files of this service: `momentum/conv1.weight`. */
 const OPTIMISER_STATE = /\//;
 
@@ -24,7 +24,7 @@ const MAXIMUM_HEADER_BYTES = 8 * 1024 * 1024;
 const RECOGNITION_BYTES = 4096;
 
 /**
- * The weights in a safetensors file: all tensors but counts of batches and the optimiser's state.
+ * The weights in a safetensors file: all tensors but counts and the optimiser's state.
  *
  * @param fileName for the refusals
  * @throws Refusal FILE_NOT_OURS, which says what the file is where that is known
@@ -49,6 +49,6 @@ function parse(bytes: Uint8Array): WeightTensor[] {
   const data = bytes.subarray(LENGTH_BYTES + length);
   const { tensors } = parseHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length), data.byteLength);
   return tensors
-    .filter(({ name }) => !BATCH_COUNT.test(name) && !OPTIMISER_STATE.test(name))
+    .filter(({ name }) => !COUNT.test(name) && !OPTIMISER_STATE.test(name))
     .map(({ name, dtype, shape, begin, end }) => ({ name, dtype, shape, bytes: data.subarray(begin, end) }));
 }

@@ -5,8 +5,8 @@ Weights as users of torchvision and timm have them, and back.
              "wrapped": whether by DataParallel, "file"}]}
       writes random weights as users do, with save_file(state_dict())
 
-  {"load": [{"network", "classes", "file"}]}
-      loads each file into torchvision's network with strict=True
+  {"load": [{"library", "network", "classes", "file"}]}
+      loads each file into torchvision's network with strict=True, and where it came from timm into timm's, as docs/weights.md has it
 
 The request is JSON on standard input; both print an array of {torchvision's name: SHA-256 of the values as float32}, one for each file.
 """
@@ -46,9 +46,17 @@ def make(library, network, classes, type, wrapped, file):
     return digests(dict(zip(theirs.state_dict(), made.state_dict().values())))
 
 
-def load(network, classes, file):
+def load(library, network, classes, file):
     theirs = make_torchvision_network(network, classes)
     theirs.load_state_dict(load_file(file), strict=True)
+    if library == "timm":
+        import timm
+
+        made = timm.create_model(TIMM_NAMES.get(network, network), num_classes=classes)
+        state = load_file(file)
+        names = zip(made.state_dict(), theirs.state_dict())
+        made.load_state_dict({name: state[ours] for name, ours in names}, strict=True)
+        return digests(dict(zip(theirs.state_dict(), made.state_dict().values())))
     return digests(theirs.state_dict())
 
 

@@ -41,10 +41,18 @@ export interface DaemonExit {
   readonly stderr: string;
 }
 
-/** Starts the daemon on a free port, with a model folder of its own unless `flags` name another, and waits until it is ready. */
-export async function startDaemon(flags: readonly string[] = [], environment: NodeJS.ProcessEnv = {}): Promise<Daemon> {
+/**
+ * Starts the daemon on a free port, with a model folder of its own unless `flags` name another, and waits until it is ready.
+ *
+ * @param sources where `server/` is
+ */
+export async function startDaemon(
+  flags: readonly string[] = [],
+  environment: NodeJS.ProcessEnv = {},
+  sources = REPOSITORY,
+): Promise<Daemon> {
   const models = await mkdtemp(join(tmpdir(), 'dl-classifierd-models-'));
-  const child = spawnDaemon(['--listen', '127.0.0.1:0', '--models', models, '--log-level', 'debug', ...flags], environment);
+  const child = spawnDaemon(['--listen', '127.0.0.1:0', '--models', models, '--log-level', 'debug', ...flags], environment, sources);
   const output = collectOutput(child);
   const address = await readyAddress(child, output);
   const exited = once(child, 'exit');
@@ -68,9 +76,9 @@ export async function runDaemon(flags: readonly string[], environment: NodeJS.Pr
   return { exitCode: child.exitCode, stdout: output.stdout(), stderr: output.stderr() };
 }
 
-function spawnDaemon(flags: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess {
+function spawnDaemon(flags: readonly string[], environment: NodeJS.ProcessEnv, sources = REPOSITORY): ChildProcess {
   return spawn(process.execPath, ['--import', 'tsx', 'server/main.ts', ...flags], {
-    cwd: REPOSITORY,
+    cwd: sources,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -31,7 +31,7 @@ export const fileCases: readonly Case[] = [
   {
     what: 'a network that this server does not have',
     reason: 'FILE_NOT_FOUND',
-    metadata: { file_name: 'pretrained_dl_classifier_vgg16.hdl', problem: /no network "vgg16"; it has compact, enhanced, / },
+    metadata: { file_name: 'pretrained_dl_classifier_vgg16.hdl', problem: /no network "vgg16"; it has alexnet, compact, / },
     act: (s) => read(s, 'pretrained_dl_classifier_vgg16.hdl'),
   },
   {

@@ -34,7 +34,7 @@ export const weightCases: readonly Case[] = [
   {
     what: 'weights for a network that there is not',
     reason: 'FILE_NOT_FOUND',
-    metadata: { file_name: 'resnet34', problem: /no network "resnet34"; it has compact, enhanced, alexnet, resnet18/ },
+    metadata: { file_name: 'resnet34', problem: /no network "resnet34"; it has alexnet, compact, enhanced, mobilenet_v2/ },
     act: (s) => importWeights(s, weights, { network: 'resnet34' }),
   },
   {
