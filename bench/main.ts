@@ -13,6 +13,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Precision } from '../native/index.js';
 import { PACKAGE_ROOT } from '../server/package_root.js';
@@ -114,13 +115,14 @@ program
   .description('how far logits, gradients and losses are from float64, beside how far those of PyTorch are')
   .option('--json <file>', 'write the rows and the machine to a file')
   .option('--networks <names>', 'only these, for instance "alexnet,resnet50"; rows of others that the file has stay there', '')
-  .action(async ({ json, networks }: { json?: string; networks: string }) => {
+  .option('--peer <folder>', "keep PyTorch's part there, 40 GB for all networks, and take it from there the next time")
+  .action(async ({ json, networks, peer }: { json?: string; networks: string; peer?: string }) => {
     const names = networks.split(',').filter(Boolean);
     const command = 'npm run bench -- agreement';
     const kept =
       names.length > 0 && json !== undefined && existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as BenchResult).rows : [];
     const others = kept.filter((row) => !names.some((name) => row.case.startsWith(`${name} `)));
-    const result = await measureAgreement(names, (rows) => {
+    const result = await measureAgreement(names, peer === undefined ? null : resolve(peer), (rows) => {
       const soFar: BenchResult = { machine: describeMachine(), command, rows: [...others, ...rows] };
       if (json !== undefined) writeFileSync(json, `${JSON.stringify(soFar, null, 2)}\n`);
       return soFar;

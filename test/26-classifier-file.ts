@@ -142,6 +142,16 @@ test('bytes that begin anywhere in memory are read', async (t) => {
   t.deepEqual(await read(shifted.subarray(3)), await read(bytes));
 });
 
+test('a header that no set of parameters makes is refused before it is parsed, and not written either', async (t) => {
+  const length = 33 * 2 ** 20;
+  const bytes = Buffer.alloc(8 + length, ' ');
+  bytes.writeBigUInt64LE(BigInt(length));
+  t.regex((await refusalOf(bytes)).metadata.problem ?? '', /its header has 34603008 bytes, that of a classifier 33554432 at most/);
+  const metaData = new Map([['notes', 'x'.repeat(length)]]);
+  const refusal = await t.throwsAsync<Refusal>(serializeClassifier(makeRecord({ metaData })), { instanceOf: Refusal });
+  t.is(refusal.reason, 'LIMIT_EXCEEDED');
+});
+
 const FILE_REASONS: readonly Reason[] = ['FILE_DAMAGED', 'FILE_NOT_OURS', 'FILE_TOO_NEW'];
 
 test('a change of any one byte is found', async (t) => {

@@ -1,14 +1,13 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine, Precision } from '../../native/index.js';
-import { encodeHeader, type TensorEntry } from '../../server/store/safetensors.js';
 import { type Batches, drawBatches, type Photographs } from '../photographs.js';
-import { runPythonScript } from '../python.js';
 import { readTensorFile, type TensorFile } from '../tensor_file.js';
-import { type AgreementCase, IMAGES, LEARNING_RATE, MOMENTUM, SIZE, START_BATCHES } from './case.js';
+import { type AgreementCase, IMAGES, SIZE, START_BATCHES } from './case.js';
 import { type Distances, type Losses, type Quantity, quantities } from './distances.js';
 import { measureOurs, type Truth } from './ours.js';
+import { askPeer, type Layout, type PeerLosses, type PeerRun } from './peer.js';
 
 /** Both programs' distances from the truth, by quantity. */
 export interface Agreement {
@@ -19,70 +18,55 @@ export interface Agreement {
 }
 
 export type Quantities = Readonly<Record<Quantity, number | null>>;
-export type Layout = 'contiguous' | 'channels_last';
-
-interface PeerAnswer {
-  readonly losses: PeerLosses;
-  readonly runs: Readonly<Record<Precision, Readonly<Record<Layout, PeerRun>>>>;
-}
-
-interface PeerRun {
-  readonly logits: readonly number[];
-  readonly gradients: readonly Readonly<Record<string, number>>[];
-  readonly losses: PeerLosses;
-}
-
-interface PeerLosses {
-  readonly after_one_step: readonly number[];
-  readonly training: readonly number[];
-}
 
 /** Below this share of the largest tensor's norm a gradient is rounding alone: a bias in front of a batch norm has none. */
 const ZERO_GRADIENT = 1e-9;
 
-/** PyTorch makes the weights and the truth, then the engine is measured against it. */
-export async function compareAgreement(engine: Engine, agreementCase: AgreementCase, photographs: Photographs): Promise<Agreement[]> {
-  const { graph, network, seed, steps } = agreementCase;
-  const { precisions, threads } = engine.info;
-  const folder = await mkdtemp(join(tmpdir(), 'agreement-'));
+/**
+ * PyTorch makes the weights and the truth, then the engine is measured against it.
+ *
+ * @param folder keeps PyTorch's part, which is taken from there the next time; null: nothing is kept
+ */
+export async function compareAgreement(
+  engine: Engine,
+  agreementCase: AgreementCase,
+  photographs: Photographs,
+  folder: string | null,
+): Promise<Agreement[]> {
+  const { network, seed, steps } = agreementCase;
+  // One batch more than steps: a loss after steps is that of the next one.
+  const count = Math.max(START_BATCHES, steps) + 1;
+  const batches = await drawBatches(photographs.training, { steps: count, images: IMAGES, size: SIZE, seed });
+  const own = folder === null ? await mkdtemp(join(tmpdir(), 'agreement-')) : join(folder, `${network.name}-${seed}`);
   try {
-    // One batch more than steps: a loss after steps is that of the next one.
-    const count = Math.max(START_BATCHES, steps) + 1;
-    const batches = await drawBatches(photographs.training, { steps: count, images: IMAGES, size: SIZE, seed });
-    const file = join(folder, 'batches.safetensors');
-    await writeFile(file, batchesFile(batches));
-    const peer = (await runPythonScript('bench/peer/torch_agreement.py', {
-      ...{ graph, channels: 3, height: SIZE, width: SIZE, seed, batches: file, folder, precisions, threads },
-      ...{
-        start_batches: START_BATCHES,
-        steps,
-        learning_rate: LEARNING_RATE,
-        momentum: MOMENTUM,
-        weight_prior: network.defaultWeightPrior,
-      },
-    })) as PeerAnswer;
-    const tensors = (name: string) => readTensorFile(join(folder, `${name}.safetensors`));
-    const truth: Truth = {
-      ofBatch: async (batch) => ({
-        logConfidences: (await tensors(`logits.${batch}`)).get('logits')?.data ?? [],
-        gradient: await tensors(`gradient.${batch}`),
-      }),
-    };
-    const initial = await tensors('initial');
-    const zero = zeroTensors(await tensors('gradient.0'));
-    const trueLosses = lossesOf(peer.losses);
-    const agreements: Agreement[] = [];
-    for (const precision of precisions) {
-      const ours = await measureOurs(engine, agreementCase, precision, initial, batches, truth);
-      const { contiguous, channels_last } = peer.runs[precision];
-      const of = (distances: Distances) => quantities(distances, zero, trueLosses);
-      const theirs = { contiguous: of(distancesOf(contiguous)), channels_last: of(distancesOf(channels_last)) };
-      agreements.push({ precision, ours: of(ours), peer: theirs });
-    }
-    return agreements;
+    return await compareWithPeer(engine, agreementCase, batches, own);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    if (folder === null) await rm(own, { recursive: true, force: true });
   }
+}
+
+async function compareWithPeer(engine: Engine, agreementCase: AgreementCase, batches: Batches, folder: string): Promise<Agreement[]> {
+  const { precisions } = engine.info;
+  const peer = await askPeer(agreementCase, batches, engine.info, folder);
+  const tensors = (name: string) => readTensorFile(join(folder, `${name}.safetensors`));
+  const truth: Truth = {
+    ofBatch: async (batch) => ({
+      logConfidences: (await tensors(`logits.${batch}`)).get('logits')?.data ?? [],
+      gradient: await tensors(`gradient.${batch}`),
+    }),
+  };
+  const initial = await tensors('initial');
+  const zero = zeroTensors(await tensors('gradient.0'));
+  const trueLosses = lossesOf(peer.losses);
+  const agreements: Agreement[] = [];
+  for (const precision of precisions) {
+    const ours = await measureOurs(engine, agreementCase, precision, initial, batches, truth);
+    const { contiguous, channels_last } = peer.runs[precision];
+    const of = (distances: Distances) => quantities(distances, zero, trueLosses);
+    const theirs = { contiguous: of(distancesOf(contiguous)), channels_last: of(distancesOf(channels_last)) };
+    agreements.push({ precision, ours: of(ours), peer: theirs });
+  }
+  return agreements;
 }
 
 function distancesOf({ logits, gradients, losses }: PeerRun): Distances {
@@ -91,14 +75,6 @@ function distancesOf({ logits, gradients, losses }: PeerRun): Distances {
 
 function lossesOf({ after_one_step: afterOneStep, training }: PeerLosses): Losses {
   return { afterOneStep, training };
-}
-
-function batchesFile({ steps, images, size, pixels, labels }: Batches): Buffer {
-  const tensors: TensorEntry[] = [
-    { name: 'labels', dtype: 'I64', shape: [steps, images], data: new Uint8Array(BigInt64Array.from(labels, BigInt).buffer) },
-    { name: 'pixels', dtype: 'U8', shape: [steps, images, size, size, 3], data: pixels },
-  ];
-  return Buffer.concat([encodeHeader(new Map(), tensors), ...tensors.map(({ data }) => data)]);
 }
 
 function zeroTensors(gradient: TensorFile): Set<string> {

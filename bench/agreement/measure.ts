@@ -9,9 +9,14 @@ import { agreementRows } from './table.js';
  * Measures all cases of these networks.
  *
  * @param names none means all networks
+ * @param folder keeps PyTorch's part for the next time
  * @param save is called with all rows so far after each network
  */
-export async function measureAgreement<Saved>(names: readonly string[], save: (rows: readonly Row[]) => Saved): Promise<Saved> {
+export async function measureAgreement<Saved>(
+  names: readonly string[],
+  folder: string | null,
+  save: (rows: readonly Row[]) => Saved,
+): Promise<Saved> {
   const photographs = await loadPhotographs();
   const sequences = new Map<string, Agreement[][]>();
   let saved = save([]);
@@ -19,7 +24,7 @@ export async function measureAgreement<Saved>(names: readonly string[], save: (r
   for (const agreementCase of agreementCases(names, photographs.classes)) {
     const { name } = agreementCase.network;
     console.error(`${name}, sequence ${agreementCase.seed}`);
-    sequences.set(name, [...(sequences.get(name) ?? []), await compareAgreement(engine, agreementCase, photographs)]);
+    sequences.set(name, [...(sequences.get(name) ?? []), await compareAgreement(engine, agreementCase, photographs, folder)]);
     saved = save([...sequences].flatMap(([network, all]) => agreementRows(network, all)));
   }
   await engine.close();

@@ -1,6 +1,7 @@
 import { type BenchResult, machineLine, type Row } from '../result.js';
-import type { Agreement, Layout, Quantities } from './compare.js';
+import type { Agreement, Quantities } from './compare.js';
 import { geometricMean, QUANTITIES, type Quantity } from './distances.js';
+import type { Layout } from './peer.js';
 import { errorRatio, type Ratio } from './ratio.js';
 
 /** What a row keeps beside the means: the error of every sequence, PyTorch's in both orders of activations. */

@@ -20,6 +20,15 @@ dnnl::primitive_attr user_scratchpad() {
   return attributes;
 }
 
+/// What is computed is added to what is there.
+dnnl::primitive_attr adding() {
+  dnnl::post_ops operations;
+  operations.append_sum(1.0f);
+  dnnl::primitive_attr attributes = user_scratchpad();
+  attributes.set_post_ops(operations);
+  return attributes;
+}
+
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
 /// oneDNN 2.6's kernels for 1 x 1 convolutions give wrong weight gradients where they gather strided pixels of a number of
@@ -45,6 +54,10 @@ auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_
   return dnnl::convolution_forward::primitive_desc(
       onednn_engine(), kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
       output_descriptor(s, s.out_type), s.stride, s.padding, s.padding, user_scratchpad());
+}
+
+auto matrix_product(const memory::desc& a, const memory::desc& b, const memory::desc& c, const dnnl::primitive_attr& attributes) {
+  return dnnl::matmul::primitive_desc(onednn_engine(), a, b, c, attributes);
 }
 
 auto inner_product_forward(const LinearShape& s, prop_kind kind) {
@@ -88,6 +101,10 @@ auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_
       {kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s), output_descriptor(s, s.out_type),
        s.stride, s.padding, s.padding},
       user_scratchpad(), onednn_engine());
+}
+
+auto matrix_product(const memory::desc& a, const memory::desc& b, const memory::desc& c, const dnnl::primitive_attr& attributes) {
+  return dnnl::matmul::primitive_desc({a, b, c}, attributes, onednn_engine());
 }
 
 auto inner_product_forward(const LinearShape& s, prop_kind kind) {
@@ -199,13 +216,17 @@ PrimitiveChoice backward_weights_choice(const LinearShape& shape) {
   return {descriptor, descriptor.diff_weights_desc(), descriptor.src_desc()};
 }
 
+memory::desc transposed_output_descriptor(const LinearShape& shape) {
+  return {{shape.out.channels, shape.out.images}, data_type(shape.gradient_type), memory::dims{1, shape.out.channels}};
+}
+
+dnnl::primitive_desc_base added_weights_choice(const LinearShape& shape) {
+  return matrix_product(transposed_output_descriptor(shape), flat_descriptor(shape, shape.in_type),
+                        plain_weights_descriptor(shape.weights), adding());
+}
+
 dnnl::primitive_desc_base reorder_choice(const memory::desc& from, const memory::desc& to, bool accumulate) {
-  dnnl::primitive_attr attributes = user_scratchpad();
-  if (accumulate) {
-    dnnl::post_ops operations;
-    operations.append_sum(1.0f);
-    attributes.set_post_ops(operations);
-  }
+  const dnnl::primitive_attr attributes = accumulate ? adding() : user_scratchpad();
   return dnnl::reorder::primitive_desc(onednn_engine(), from, onednn_engine(), to, attributes);
 }
 

@@ -56,6 +56,10 @@ struct PrimitiveChoice {
 PrimitiveChoice forward_choice(const LinearShape& shape, bool training);
 PrimitiveChoice backward_data_choice(const LinearShape& shape);
 PrimitiveChoice backward_weights_choice(const LinearShape& shape);
+/// Of a fully connected layer: dW += dy^T * x, a product of matrices (out, images) * (images, in) in place.
+dnnl::primitive_desc_base added_weights_choice(const LinearShape& shape);
+/// dy^T of a fully connected layer, as dy lies in memory.
+dnnl::memory::desc transposed_output_descriptor(const LinearShape& shape);
 
 /// Copies between layouts and types; with `accumulate` it adds to the target.
 dnnl::primitive_desc_base reorder_choice(const dnnl::memory::desc& from, const dnnl::memory::desc& to, bool accumulate);

@@ -6,7 +6,8 @@ size_t WeightCopies::add(PlanBuilder& builder, const dnnl::memory::desc& wanted)
   for (size_t i = 0; i < copies_.size(); ++i) {
     if (copies_[i].descriptor == wanted) return i;
   }
-  const BufferId buffer = builder.arena().add_persistent(static_cast<int64_t>(wanted.get_size()));
+  const auto bytes = static_cast<int64_t>(wanted.get_size());
+  const BufferId buffer = stay_ ? builder.arena().add_persistent(bytes) : builder.saved(bytes);
   copies_.push_back({wanted, buffer, BoundPrimitive(reorder_choice(plain_, wanted, false), builder.arena(), builder.now())});
   return copies_.size() - 1;
 }

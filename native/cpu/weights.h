@@ -7,18 +7,21 @@
 
 namespace dl::cpu {
 
-/// One layer's weights as the primitives want them: copies of the float32 masters in other layouts and types, kept in the arena
-/// and refreshed when the masters change.
+/// One layer's weights as the primitives want them: copies of the float32 masters in other layouts and types, in the arena. They
+/// stay and are loaded when the masters change; or they live from the layer's forward to its backward half alone, for layers whose
+/// weights change at every step anyhow, and are loaded by each forward half.
 class WeightCopies {
  public:
   WeightCopies() = default;
-  WeightCopies(const dnnl::memory::dims& dims, int64_t offset) : plain_(plain_weights_descriptor(dims)), offset_(offset) {}
+  WeightCopies(const dnnl::memory::dims& dims, int64_t offset, bool stay = true)
+      : plain_(plain_weights_descriptor(dims)), offset_(offset), stay_(stay) {}
 
   /// Index of the copy in this layout; made if there is none yet.
   size_t add(PlanBuilder& builder, const dnnl::memory::desc& wanted);
   void bind(const Arena& arena);
   void load(const float* values);
 
+  bool stay() const { return stay_; }
   const dnnl::memory::desc& descriptor(size_t copy) const { return copies_[copy].descriptor; }
   const void* data(const Arena& arena, size_t copy) const { return arena.at<std::byte>(copies_[copy].buffer); }
 
@@ -30,6 +33,7 @@ class WeightCopies {
   };
   dnnl::memory::desc plain_;
   int64_t offset_ = 0;
+  bool stay_ = true;
   std::vector<Copy> copies_;
 };
 

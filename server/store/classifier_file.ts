@@ -4,7 +4,15 @@ import type { ClassifierRecord, StoredTensor } from './classifier_record.js';
 import { fileRefusal } from './file_refusal.js';
 import { readFloat32Tensors } from './float32_tensors.js';
 import { decodeMetadata, encodeMetadata, FORMAT, FORMAT_VERSION, MetadataProblem } from './metadata.js';
-import { encodeHeader, headerLength, LENGTH_BYTES, parseHeader, type SafetensorsHeader, type TensorEntry } from './safetensors.js';
+import {
+  encodeHeader,
+  headerLength,
+  LENGTH_BYTES,
+  parseHeader,
+  type SafetensorsHeader,
+  SafetensorsProblem,
+  type TensorEntry,
+} from './safetensors.js';
 
 /** A classifier as the bytes of its file. */
 export interface SerializedClassifier {
@@ -12,6 +20,12 @@ export interface SerializedClassifier {
   /** One after the other they are the file. */
   readonly parts: readonly Uint8Array[];
 }
+
+/**
+ * A header is parsed at one go, while other calls wait. Classes and meta_data make it large, each at most a message that sets them, with
+ * every character escaped at worst.
+ */
+const MAXIMUM_HEADER_BYTES = 32 * 1024 * 1024;
 
 /** Where the header's own checksum stands in the header's text; its digits count as zeros. */
 const HEADER_CHECKSUM_MARK = '"header_checksum":"';
@@ -32,6 +46,9 @@ export async function serializeClassifier(record: ClassifierRecord): Promise<Ser
   metadata.set('checksum', await sha256(data));
   metadata.set('header_checksum', NO_CHECKSUM);
   const header = encodeHeader(metadata, tensors);
+  if (header.byteLength > MAXIMUM_HEADER_BYTES) {
+    throw refuse('LIMIT_EXCEEDED', { limit: 'stored_header_bytes', got: header.byteLength, maximum: MAXIMUM_HEADER_BYTES });
+  }
   header.write(await headerChecksum(header.subarray(LENGTH_BYTES)), checksumOffset(header), 'latin1');
   return withSize([header, ...data]);
 }
@@ -75,6 +92,9 @@ export async function deserializeClassifier(bytes: Uint8Array, fileName: string,
  * @throws SafetensorsProblem, MetadataProblem, Refusal FILE_NOT_OURS, FILE_TOO_NEW
  */
 export async function readClassifierHeader(headerBytes: Uint8Array, dataBytes: number, fileName: string): Promise<SafetensorsHeader> {
+  if (headerBytes.byteLength > MAXIMUM_HEADER_BYTES) {
+    throw new SafetensorsProblem(`its header has ${headerBytes.byteLength} bytes, that of a classifier ${MAXIMUM_HEADER_BYTES} at most`);
+  }
   const header = parseHeader(headerBytes, dataBytes);
   if (header.metadata.get('format') !== FORMAT) {
     throw refuse('FILE_NOT_OURS', { file_name: fileName, problem: 'it is a safetensors file of another program' });

@@ -17,8 +17,8 @@ const COUNT = /(^|\.)num_batches_tracked$|^n_averaged$/;
 /** The optimiser's state in files of this service: `momentum/conv1.weight`. */
 const OPTIMISER_STATE = /\//;
 
-/** Some hundred bytes a tensor: this is room for 50,000 of them, and read in the twinkling of an eye. */
-const MAXIMUM_HEADER_BYTES = 8 * 1024 * 1024;
+/** About a hundred bytes a tensor: room for 10,000 of them, and no more than other calls can wait for while it is parsed. */
+const MAXIMUM_HEADER_BYTES = 1024 * 1024;
 
 /** Of a file's beginning that tells whose it is. */
 const RECOGNITION_BYTES = 4096;

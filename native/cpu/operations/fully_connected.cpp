@@ -50,7 +50,7 @@ class FullyConnectedLayer final : public Operation {
     const PrimitiveChoice choice = forward_choice(shape_, builder.training());
     forward_ = BoundPrimitive(choice.descriptor, builder.arena(), builder.now());
     if (shape_.in_type == DataType::kFloat32) return;
-    copies_ = WeightCopies(shape_.weights, weights_offset_);
+    copies_ = WeightCopies(shape_.weights, weights_offset_, !trained);
     copies_->add(builder, choice.weights);
   }
 
@@ -59,8 +59,7 @@ class FullyConnectedLayer final : public Operation {
     if (!builder.frozen(node_)) {
       const PrimitiveChoice weights = backward_weights_choice(shape_);
       backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
-      added_gradient_ = builder.scratch(static_cast<int64_t>(weights.weights.get_size()));
-      if (shape_.bias) added_bias_gradient_ = builder.scratch(shape_.out.channels * static_cast<int64_t>(sizeof(float)));
+      added_weights_ = BoundPrimitive(added_weights_choice(shape_), builder.arena(), builder.now());
     }
     if (!builder.wants_gradient(input_)) return;
     backward_data_ = BoundPrimitive(backward_data_choice(shape_).descriptor, builder.arena(), builder.now());
@@ -93,6 +92,9 @@ class FullyConnectedLayer final : public Operation {
       backward_weights_.bind(*arena.plan, arena.memory);
       backward_weights_.argument(DNNL_ARG_SRC, x, arena.at<T>(flat_x_));
       backward_weights_.argument(DNNL_ARG_DIFF_DST, dy, arena.at<T>(gradient_.buffer()));
+      added_weights_.bind(*arena.plan, arena.memory);
+      added_weights_.argument(DNNL_ARG_SRC, transposed_output_descriptor(shape_), arena.at<T>(gradient_.buffer()));
+      added_weights_.argument(DNNL_ARG_WEIGHTS, x, arena.at<T>(flat_x_));
     }
     if (!backward_data_) return;
     backward_data_.bind(*arena.plan, arena.memory);
@@ -105,7 +107,7 @@ class FullyConnectedLayer final : public Operation {
   }
 
   void load_weights(const float* values) override {
-    if (copies_) copies_->load(values);
+    if (copies_ && copies_->stay()) copies_->load(values);
     const void* weights = copies_ ? copies_->data(arena_, 0) : values + weights_offset_;
     const auto descriptor = plain_weights_descriptor(shape_.weights, shape_.in_type);
     if (backward_data_) backward_data_.argument(DNNL_ARG_WEIGHTS, descriptor, weights);
@@ -118,7 +120,8 @@ class FullyConnectedLayer final : public Operation {
     if (shape_.bias) forward_.argument(DNNL_ARG_BIAS, bias_descriptor(shape_), values + bias_offset_);
   }
 
-  void forward(SubBatch& /*batch*/) override {
+  void forward(SubBatch& batch) override {
+    if (copies_ && !copies_->stay()) copies_->load(batch.values);
     if (flatten_) flatten_.execute();
     own_forward_ ? kernels().fully_connected->forward(*own_forward_) : forward_.execute();
   }
@@ -144,15 +147,21 @@ class FullyConnectedLayer final : public Operation {
 
   void compute_weight_gradient(SubBatch& batch) {
     float* weights = batch.gradients + weights_offset_;
-    float* bias = batch.gradients + bias_offset_;
-    float* written = batch.accumulate ? arena_.at<float>(added_gradient_) : weights;
-    backward_weights_.argument(DNNL_ARG_DIFF_WEIGHTS, plain_weights_descriptor(shape_.weights), written);
-    float* written_bias = shape_.bias && batch.accumulate ? arena_.at<float>(added_bias_gradient_) : bias;
-    if (shape_.bias) backward_weights_.argument(DNNL_ARG_DIFF_BIAS, bias_descriptor(shape_), written_bias);
-    backward_weights_.execute();
-    if (!batch.accumulate) return;
-    kernels().accumulate(shape_.weights[0] * shape_.weights[1], written, weights);
-    if (shape_.bias) kernels().accumulate(shape_.out.channels, written_bias, bias);
+    float* bias = shape_.bias ? batch.gradients + bias_offset_ : nullptr;
+    BoundPrimitive& product = batch.accumulate ? added_weights_ : backward_weights_;
+    product.argument(batch.accumulate ? DNNL_ARG_DST : DNNL_ARG_DIFF_WEIGHTS, plain_weights_descriptor(shape_.weights), weights);
+    if (!batch.accumulate && bias) product.argument(DNNL_ARG_DIFF_BIAS, bias_descriptor(shape_), bias);
+    product.execute();
+    if (batch.accumulate && bias) add_bias_gradient(bias);
+  }
+
+  void add_bias_gradient(float* bias) {
+    const T* dy = arena_.at<T>(gradient_.buffer());
+    for (int64_t c = 0; c < shape_.out.channels; ++c) {
+      double sum = 0;
+      for (int64_t n = 0; n < shape_.out.images; ++n) sum += load(dy[n * shape_.out.channels + c]);
+      bias[c] += static_cast<float>(sum);
+    }
   }
 
   int node_;
@@ -165,14 +174,13 @@ class FullyConnectedLayer final : public Operation {
   BufferId y_ = -1;
   BufferId dx_ = -1;
   BufferId flat_dx_ = -1;
-  BufferId added_gradient_ = -1;
-  BufferId added_bias_gradient_ = -1;
   std::optional<WeightCopies> copies_;  // in bfloat16
   BoundPrimitive flatten_;
   std::optional<FullyConnectedForward> own_forward_;
   BufferId scratch_ = -1;
   BoundPrimitive forward_;
   BoundPrimitive backward_weights_;
+  BoundPrimitive added_weights_;
   BoundPrimitive backward_data_;
   BoundPrimitive unflatten_;
   GradientSum<T> gradient_;
