@@ -29,20 +29,20 @@ export function agreementRows(network: string, sequences: readonly (readonly Agr
   );
 }
 
-/** Two tables of a line for each network and precision: the errors, and ours over PyTorch's with the interval of each ratio. */
+/** Tables of a line for each network and precision: the errors, and ours over PyTorch's in both orders with the interval of each ratio. */
 export function agreementTable(result: BenchResult): string {
   const errors = ({ details }: Row) => {
     const { ours, contiguous, channels_last } = details as Sequences;
     return `${error(ours)} / ${error(contiguous)}, ${error(channels_last)}`;
   };
-  const ratios = (row: Row) => `${ratioCell(ratioOf(row, 'contiguous'))} / ${ratioCell(ratioOf(row, 'channels_last'))}`;
   return [
     ...table(result.rows, 'error', errors),
     '',
-    ...table(result.rows, 'ratio', ratios),
+    ...table(result.rows, 'over contiguous', (row) => ratioCell(ratioOf(row, 'contiguous'))),
     '',
-    ...['float32', 'bfloat16'].flatMap((precision) => verdict(result.rows, precision)),
+    ...table(result.rows, 'over channels last', (row) => ratioCell(ratioOf(row, 'channels_last'))),
     '',
+    ...['float32', 'bfloat16'].flatMap((precision) => [...verdict(result.rows, precision), '']),
     machineLine(result),
     '',
   ].join('\n');
@@ -73,12 +73,13 @@ function ratioOf({ details }: Row, layout: Layout): Ratio {
 function verdict(rows: readonly Row[], precision: string): string[] {
   const own = rows.filter(({ case: name }) => name.includes(` ${precision} `));
   if (own.length === 0) return [];
-  const counts = (['contiguous', 'channels_last'] as const).map((layout) => {
+  const sentences = (['contiguous', 'channels_last'] as const).map((layout) => {
     const ratios = own.map((row) => ratioOf(row, layout));
-    const [above, below] = [ratios.filter(isLarger).length, ratios.filter(({ high }) => high < 1).length];
-    return `${layout === 'contiguous' ? 'contiguous' : 'channels last'} larger in ${above}, smaller in ${below}, not to be told apart in ${own.length - above - below}`;
+    const [larger, smaller] = [ratios.filter(isLarger).length, ratios.filter(({ high }) => high < 1).length];
+    const beside = layout === 'contiguous' ? 'contiguous order' : 'channels last';
+    return `beside PyTorch's ${beside} ours is larger in ${larger}, smaller in ${smaller}, not to be told apart in ${own.length - larger - smaller}`;
   });
-  return [`${precision}, of ${own.length} errors: ours is beside PyTorch's ${counts.join('; beside ')}.`];
+  return [`${precision}, ${own.length} errors: ${sentences.join('; ')}.`];
 }
 
 /** Whether ours is the larger error with all of the interval. */
@@ -91,8 +92,10 @@ function ratioCell(ratio: Ratio): string {
   return isLarger(ratio) ? `**${text}**` : text;
 }
 
+/** Beyond a hundredfold a ratio tells that it is not known. */
 function digits(value: number): string {
-  return value < 10 ? value.toFixed(2) : value.toFixed(0);
+  if (value < 0.01) return '< 0.01';
+  return value > 100 ? '> 100' : value.toPrecision(value < 1 ? 2 : 3);
 }
 
 function error(sequences: readonly number[]): string {
