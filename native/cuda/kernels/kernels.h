@@ -4,13 +4,17 @@
 
 #include <cstdint>
 
+#include "cuda/kernels/arithmetic/activation.h"
 #include "cuda/kernels/arithmetic/element.h"
+#include "cuda/kernels/arithmetic/normalization.h"
+#include "cuda/kernels/arithmetic/row_tiling.h"
+#include "engine/step_rule.h"
 
 /// The own kernels of a training step: launchers in plain C++, one a kernel or a fixed short sequence of kernels.
 ///
 /// Every launcher only enqueues on `launch.stream`: no allocation, no synchronisation, so that it may be captured in a CUDA
 /// graph. It returns what cudaGetLastError() says after the launch. All pointers are device pointers unless it is said otherwise;
-/// the jobs themselves are read on the host during the call. Values that change from step to step are read from StepOptions on
+/// the jobs themselves are read on the host during the call. Values that change from step to step are read from StepInputs on
 /// the device, so that they need no new capture.
 ///
 /// Activations are NHWC: (rows, channels) with rows = images * height * width, without padding. T is float or Bfloat16;
@@ -51,45 +55,22 @@ ReductionSize norms_reduction_size(int64_t segments);
 // ---- What a step is told and what it tells ------------------------------------------------------------------------------------
 
 /// Written by the host before each sub-batch (one small copy from pinned memory, a node of the graph).
-struct StepOptions {
-  double learning_rate = 0;
+struct StepInputs {
+  StepRule rule;
   double momentum = 0;
-  double weight_prior = 0;
-  double weight_decay = 0;
-  double max_gradient_norm = 0;  // 0: no clipping
   double adam_beta1 = 0;
   double adam_beta2 = 0;
   double adam_epsilon = 0;
-  double gradient_scale = 0;  // 1 / images of the whole step
   uint64_t seed = 0;          // of the model: dropout
   uint64_t step = 0;          // steps applied before this one
   int64_t images_before = 0;  // of the same step, before this sub-batch
   int32_t accumulate = 0;     // 0 in the step's first sub-batch: sums begin anew; else 1
 };
 
-/// Sums over the sub-batches of a step.
-struct LossSum {
-  double loss = 0;     // of -class weight of the label * log softmax[label]
-  int64_t errors = 0;  // images whose best class is not the label
-};
-
-/// What update_norms makes of a step: the host copies it back, the update kernels read it.
-struct StepOutcome {
-  double loss = 0;
-  double loss_multinomial_logistic = 0;
-  double loss_regularization = 0;
-  double gradient_norm = 0;  // before clipping
-  double top1_error = 0;
-  int32_t applied = 0;  // 1 where the loss is finite and the step is bounded (engine/update.cpp), else 0: then nothing changes
-  // The step's rule in float32.
-  float learning_rate = 0;  // SGD: times what clipping leaves of the gradient
-  float momentum = 0;
-  float gradient_scale = 0;  // Adam: what clipping leaves of the gradient
-  float one_minus_beta1 = 0;
-  float one_minus_beta2 = 0;
-  float epsilon = 0;
-  float weight_prior = 0;
-  float keep = 0;  // 1 - learning rate * weight decay
+/// Written by softmax_loss and update_norms; the host copies it back, the update kernels read it.
+struct StepReport {
+  StepSums sums;
+  StepVerdict verdict;
 };
 
 // ---- Input --------------------------------------------------------------------------------------------------------------------
@@ -117,20 +98,6 @@ template <class T>
                                            uint64_t* first_fault);
 
 // ---- Batch norm ---------------------------------------------------------------------------------------------------------------
-
-/// y = min(max(v, 0), upper) where `present`; upper is infinite for a plain ReLU.
-struct Activation {
-  bool present = false;
-  float upper = 0;
-};
-
-/// What the forward pass keeps of a batch norm for its backward pass: four arrays of (channels) float32.
-struct NormalizationSaved {
-  float* mean = nullptr;
-  float* inverse_deviation = nullptr;  // 1 / sqrt(variance + epsilon)
-  float* scale = nullptr;              // weight * inverse_deviation
-  float* shift = nullptr;              // bias - mean * scale
-};
 
 /// Mean and biased variance over the rows of x, what follows from them for the forward pass, and the running statistics moved
 /// towards them:   r <- (1 - momentum) * r + momentum * batch's,   the variance times rows / (rows - 1).
@@ -180,8 +147,6 @@ struct NormalizationForward {
   /// mask_bytes (channels) + c / 8 is 1 where 0 < y < upper, y as it is stored.
   uint8_t* mask = nullptr;
 };
-/// Bytes of the mask for one row: channels / 8, rounded up.
-constexpr int64_t mask_bytes(int64_t channels) { return (channels + 7) / 8; }
 template <class T>
 [[nodiscard]] cudaError_t normalization_forward(const Launch& launch, const NormalizationForward<T>& job);
 
@@ -248,7 +213,7 @@ template <class T>
 [[nodiscard]] cudaError_t cast(const Launch& launch, int64_t size, const float* x, Bfloat16* y);
 
 /// y = x / (1 - probability) where the mask keeps the value, else 0; backward the same with dy. The mask is that of
-/// engine/random.h for seed, step and images_before of the options and `stream` = node index. `image_size` values an image.
+/// engine/random.h for seed, step and images_before of the inputs and `stream` = node index. `image_size` values an image.
 template <class T>
 struct DropoutMask {
   int64_t images = 0;
@@ -257,7 +222,7 @@ struct DropoutMask {
   T* y = nullptr;  // may be x
   float probability = 0;
   uint32_t stream = 0;
-  const StepOptions* options = nullptr;
+  const StepInputs* inputs = nullptr;
 };
 template <class T>
 [[nodiscard]] cudaError_t dropout(const Launch& launch, const DropoutMask<T>& job);
@@ -320,8 +285,8 @@ template <class T>
 /// confidences[n, k] = exp(logits[n, k]) / sum_j exp(logits[n, j]); (images, classes), float32.
 [[nodiscard]] cudaError_t softmax(const Launch& launch, int64_t images, int64_t classes, const float* logits, float* confidences);
 
-/// Multinomial logistic loss and its gradient: class weight of the label * (softmax - one-hot) * options->gradient_scale. The
-/// loss and the errors of the images are written to `sum` (options->accumulate 0) or added to it. Float64 inside. One kernel.
+/// Multinomial logistic loss and its gradient: class weight of the label * (softmax - one-hot) * inputs->gradient_scale. The
+/// loss and the errors of the images are written to `sum` (inputs->accumulate 0) or added to it. Float64 inside. One kernel.
 template <class T>
 struct SoftmaxLoss {
   int64_t images = 0;
@@ -329,9 +294,9 @@ struct SoftmaxLoss {
   const float* logits = nullptr;          // (images, classes)
   const int32_t* labels = nullptr;        // (images), each a class
   const double* class_weights = nullptr;  // (classes), or null: all 1
-  const StepOptions* options = nullptr;
+  const StepInputs* inputs = nullptr;
   T* gradient = nullptr;  // (images, classes)
-  LossSum* sum = nullptr;
+  StepReport* report = nullptr;
   ReductionScratch scratch;
 };
 template <class T>
@@ -355,9 +320,9 @@ template <class T>
 /// Back: the padding is dropped.
 [[nodiscard]] cudaError_t unpad_channels(const Launch& launch, int64_t rows, int64_t channels, int64_t padded_channels,
                                          const float* source, float* target);
-/// target = source (options->accumulate 0) or target + source: the gradients of the sub-batches of a step.
+/// target = source (inputs->accumulate 0) or target + source: the gradients of the sub-batches of a step.
 [[nodiscard]] cudaError_t accumulate(const Launch& launch, int64_t size, const float* source, float* target,
-                                     const StepOptions* options);
+                                     const StepInputs* inputs);
 
 /// A piece of one tensor, in device memory; the offset is a multiple of 4. At most kSegmentValues long.
 struct ParameterSegment {
@@ -369,34 +334,26 @@ struct ParameterSegment {
 };
 constexpr int32_t kSegmentValues = 8192;
 
-/// Adam's values by tensor, in device memory.
-struct AdamTensors {
-  int32_t count = 0;                 // Graph::tensors().size(); 0: SGD
-  const uint8_t* trained = nullptr;  // (count), 1 where the tensor is updated
-  float* updates = nullptr;          // (count), counted on where the step is applied
-  float* step = nullptr;             // (count), result: learning rate / (1 - beta1^t)
-  float* root = nullptr;             // (count), result: 1 / sqrt(1 - beta2^t)
-};
-
-/// Norms of gradients and weights, then the decision of engine/update.cpp and spec §2 whether the step is applied. One kernel.
+/// Norms of gradients and weights, which become report->sums', then report->verdict by engine/step_rule.h. One kernel.
 struct UpdateNorms {
   int64_t segments = 0;
   const ParameterSegment* segment = nullptr;
   const float* gradients = nullptr;
   const float* values = nullptr;
-  const StepOptions* options = nullptr;
-  const LossSum* sum = nullptr;
-  AdamTensors adam;
-  StepOutcome* outcome = nullptr;  // result
+  const StepInputs* inputs = nullptr;
+  StepReport* report = nullptr;
   ReductionScratch scratch;
 };
 [[nodiscard]] cudaError_t update_norms(const Launch& launch, const UpdateNorms& job);
 
-/// v = momentum * v - learning_rate * (g + weight_prior * w);   w = keep * w + v. Does nothing where outcome->applied is 0.
+/// SGD with momentum; nothing where the verdict is not sound. keep = 1 - learning_rate * weight_decay and the prior are 1 and 0
+/// for values that are not regularised:
+///   v = momentum * v - learning_rate * gradient_scale * (g + weight_prior * w);   w = keep * w + v
 struct SgdUpdate {
   int64_t segments = 0;
   const ParameterSegment* segment = nullptr;
-  const StepOutcome* outcome = nullptr;
+  const StepInputs* inputs = nullptr;
+  const StepReport* report = nullptr;
   const float* gradients = nullptr;
   float* values = nullptr;
   float* velocities = nullptr;
@@ -404,23 +361,27 @@ struct SgdUpdate {
 };
 [[nodiscard]] cudaError_t sgd_update(const Launch& launch, const SgdUpdate& job);
 
-/// g = gradient_scale * (g + weight_prior * w);   m = m + (1 - beta1) * (g - m);   v = v + (1 - beta2) * (g * g - v)
-/// w = keep * w - step[t] * m / (sqrt(v) * root[t] + epsilon). Does nothing where outcome->applied is 0.
+/// Adam, nothing where the verdict is not sound:
+///   g = gradient_scale * (g + weight_prior * w);   m = m + (1 - beta1) * (g - m);   v = v + (1 - beta2) * (g * g - v)
+///   w = keep * w - step[t] * m / (sqrt(v) * root[t] + epsilon)
 struct AdamUpdate {
   int64_t segments = 0;
   const ParameterSegment* segment = nullptr;
-  const StepOutcome* outcome = nullptr;
+  const StepInputs* inputs = nullptr;
+  const StepReport* report = nullptr;
   const float* gradients = nullptr;
   float* values = nullptr;
   float* first_moments = nullptr;
   float* second_moments = nullptr;
-  AdamTensors tensors;
-  Bfloat16* copies = nullptr;  // of the values, or null
+  const float* step =
+      nullptr;  // by tensor: learning rate / (1 - beta1^t), t with this update; written by the host before the step
+  const float* root = nullptr;  // by tensor: 1 / sqrt(1 - beta2^t)
+  Bfloat16* copies = nullptr;   // of the values, or null
 };
 [[nodiscard]] cudaError_t adam_update(const Launch& launch, const AdamUpdate& job);
 
-/// target = source where outcome->applied is 1: the running statistics of an applied step.
+/// target = source where the verdict is sound: the running statistics of an applied step.
 [[nodiscard]] cudaError_t commit_statistics(const Launch& launch, int64_t size, const float* source, float* target,
-                                            const StepOutcome* outcome);
+                                            const StepReport* report);
 
 }  // namespace dl::cuda
