@@ -8,6 +8,7 @@
 #include "cuda/kernels/arithmetic/element.h"
 #include "cuda/kernels/arithmetic/normalization.h"
 #include "cuda/kernels/arithmetic/row_tiling.h"
+#include "cuda/kernels/arithmetic/window.h"
 #include "engine/step_rule.h"
 
 /// The own kernels of a training step: launchers in plain C++, one a kernel or a fixed short sequence of kernels.
@@ -248,17 +249,6 @@ template <class T>
 
 // ---- Pooling ------------------------------------------------------------------------------------------------------------------
 
-/// Sizes of a pooling layer. Positions of the window count row by row from 0; a window has at most 255.
-struct Window {
-  int64_t images = 0;
-  int64_t channels = 0;
-  int64_t in_height = 0, in_width = 0;
-  int64_t out_height = 0, out_width = 0;  // window_output_size of engine/graph.h
-  int64_t kernel_height = 1, kernel_width = 1;
-  int64_t stride_height = 1, stride_width = 1;
-  int64_t padding_height = 0, padding_width = 0;
-  bool count_include_pad = true;  // average only; PyTorch's rule in ceil mode
-};
 /// y = the window's maximum, the first of equal ones; NaN wins. `chosen` (size of y; null when applying): its position.
 template <class T>
 [[nodiscard]] cudaError_t max_pool_forward(const Launch& launch, const Window& window, const T* x, T* y, uint8_t* chosen);

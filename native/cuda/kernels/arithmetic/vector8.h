@@ -104,4 +104,32 @@ DL_HOST_DEVICE void store8(T* to, int count, const float (&values)[kVector]) {
   }
 }
 
+/// Eight bytes that belong to eight values; 8-byte aligned where kWhole.
+template <bool kWhole>
+DL_HOST_DEVICE void load_bytes(const uint8_t* from, int count, uint8_t (&bytes)[kVector]) {
+  if constexpr (kWhole) {
+    const uint64_t word = *reinterpret_cast<const uint64_t*>(from);
+    DL_UNROLL
+    for (int i = 0; i < kVector; ++i) bytes[i] = static_cast<uint8_t>(word >> (8 * i));
+  } else {
+    DL_UNROLL
+    for (int i = 0; i < kVector; ++i) bytes[i] = i < count ? from[i] : uint8_t{0};
+  }
+}
+
+template <bool kWhole>
+DL_HOST_DEVICE void store_bytes(uint8_t* to, int count, const uint8_t (&bytes)[kVector]) {
+  if constexpr (kWhole) {
+    uint64_t word = 0;
+    DL_UNROLL
+    for (int i = 0; i < kVector; ++i) word |= static_cast<uint64_t>(bytes[i]) << (8 * i);
+    *reinterpret_cast<uint64_t*>(to) = word;
+  } else {
+    DL_UNROLL
+    for (int i = 0; i < kVector; ++i) {
+      if (i < count) to[i] = bytes[i];
+    }
+  }
+}
+
 }  // namespace dl::cuda

@@ -1,0 +1,100 @@
+#include "cuda/kernels/segments.h"
+
+namespace dl::cuda {
+namespace {
+
+struct NormsProgram {
+  static constexpr int kThreads = kSegmentThreads;
+  static constexpr int kBlocks = 4;
+  static constexpr int kPhases = 7;
+  static constexpr int kGroups = 16;  // of threads whose sums are joined first
+  using State = Nothing;
+  struct Norms {
+    double gradient;
+    double weight;
+  };
+  struct Shared {
+    Norms threads[kThreads];
+    Norms groups[kGroups];
+    bool last;
+  };
+
+  UpdateNorms job;
+  Norms* partial;  // (segments)
+
+  template <int kPhase>
+  DL_HOST_DEVICE void phase(const Place& place, Shared& shared, State&) const {
+    if constexpr (kPhase == 0) {
+      shared.threads[place.thread] = of_segment(job.segment[place.block], place.thread);
+    } else if constexpr (kPhase == 1 || kPhase == 5) {
+      if (kPhase == 5 && !shared.last) return;
+      if (place.thread < kGroups) {
+        shared.groups[place.thread] = sum(shared.threads + place.thread * (kThreads / kGroups), kThreads / kGroups);
+      }
+    } else if constexpr (kPhase == 2) {
+      if (place.thread != 0) return;
+      partial[place.block] = sum(shared.groups, kGroups);
+      publish();
+    } else if constexpr (kPhase == 3) {
+      if (place.thread == 0) shared.last = last_of(job.scratch.counters, static_cast<uint32_t>(job.segments));
+    } else if constexpr (kPhase == 4) {
+      if (!shared.last) return;
+      Norms norms{0, 0};
+      for (int64_t i = place.thread; i < job.segments; i += kThreads) {
+        norms.gradient += load_published(&partial[i].gradient);
+        norms.weight += load_published(&partial[i].weight);
+      }
+      shared.threads[place.thread] = norms;
+    } else {
+      if (!shared.last || place.thread != 0) return;
+      const Norms norms = sum(shared.groups, kGroups);
+      StepSums sums = job.report->sums;
+      sums.squared_gradient_norm = norms.gradient;
+      sums.squared_weight_norm = norms.weight;
+      job.report->sums = sums;
+      job.report->verdict = judge(sums, job.inputs->rule);
+    }
+  }
+
+ private:
+  DL_HOST_DEVICE Norms of_segment(const ParameterSegment& segment, int thread) const {
+    const float prior = segment.regularized != 0 ? static_cast<float>(job.inputs->rule.weight_prior) : 0.0f;
+    Norms norms{0, 0};
+    for_each_eight(segment, thread, [&](auto whole, int64_t at, int count) {
+      const Vector8<float> w = load8<whole.value>(job.values + at, count);
+      // A frozen layer has no gradient, but a part in the regularisation.
+      const Vector8<float> g = segment.frozen != 0 ? w : load8<whole.value>(job.gradients + at, count);
+      float gradient = 0, weight = 0;
+      DL_UNROLL
+      for (int i = 0; i < kVector; ++i) {
+        const float value = value_of(w, i), total = value_of(g, i) + prior * value;
+        gradient += total * total;
+        weight += value * value;
+      }
+      norms.gradient += static_cast<double>(gradient);
+      norms.weight += static_cast<double>(weight);
+    });
+    if (segment.frozen != 0) norms.gradient = 0;
+    if (segment.regularized == 0) norms.weight = 0;
+    return norms;
+  }
+
+  DL_HOST_DEVICE static Norms sum(const Norms* values, int count) {
+    Norms total{0, 0};
+    for (int i = 0; i < count; ++i) {
+      total.gradient += values[i].gradient;
+      total.weight += values[i].weight;
+    }
+    return total;
+  }
+};
+
+}  // namespace
+
+cudaError_t update_norms(const Launch& on, const UpdateNorms& job) {
+  return launch(on, job.segments, NormsProgram{job, static_cast<NormsProgram::Norms*>(job.scratch.partial)});
+}
+
+ReductionSize norms_reduction_size(int64_t segments) { return {segments * static_cast<int64_t>(sizeof(NormsProgram::Norms)), 1}; }
+
+}  // namespace dl::cuda
