@@ -10,7 +10,7 @@ constexpr int kPhiloxRounds = 10;
 /// One round of philox() on its counter, or on a vector of counters: low(m, w) and high(m, w) are the halves of m * w.
 template <class Word, class Low, class High>
 [[gnu::always_inline]] constexpr void philox_round(std::array<Word, 4>& counter, std::array<uint32_t, 2> key, const Low& low,
-                                                const High& high) {
+                                                   const High& high) {
   constexpr uint32_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
   counter = {high(kMultiplier1, counter[2]) ^ counter[1] ^ key[0], low(kMultiplier1, counter[2]),
              high(kMultiplier0, counter[0]) ^ counter[3] ^ key[1], low(kMultiplier0, counter[0])};
