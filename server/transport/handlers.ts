@@ -1,4 +1,5 @@
 import { type EventEmitter, once } from 'node:events';
+import { constants } from 'node:http2';
 import type {
   handleBidiStreamingCall,
   handleClientStreamingCall,
@@ -10,11 +11,12 @@ import type {
 } from '@grpc/grpc-js';
 import { Refusal } from '../errors/refusal.js';
 import type { Logger } from '../log.js';
-import { inTime } from '../upload/in_time.js';
+import { IdleLimit } from '../upload/idle_limit.js';
 import { describeDefect } from './defect.js';
-import { messagesOf } from './messages.js';
+import { internalsOf } from './http2_stream.js';
 import { CallCancelled, type RunningCalls } from './running_calls.js';
 import { toStatus } from './status.js';
+import { uploadMessagesOf } from './upload_messages.js';
 
 /** What the wrappers of all calls share. */
 export interface CallEnvironment<Context> {
@@ -47,7 +49,7 @@ export function upload<Request, Response, Context>(
   handler: UploadHandler<Request, Response, Context>,
 ): handleClientStreamingCall<Request, Response> {
   return (call, callback) => {
-    runCall(environment, call, (context, signal) => handler(messagesOf(call, signal), context)).then(
+    runCall(environment, call, (context, signal) => handler(uploadMessagesOf(call, signal), context)).then(
       (response) => callback(null, response),
       callback,
     );
@@ -63,7 +65,7 @@ export function exchange<Request, Response, Context>(
   handler: ExchangeHandler<Request, Response, Context>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
-    runCall(environment, call, (context, signal) => sendAll(environment, call, handler(messagesOf(call, signal), context), signal)).then(
+    runCall(environment, call, (context, signal) => sendAll(environment, call, handler(uploadMessagesOf(call, signal), context), signal)).then(
       () => call.end(),
       (status) => call.emit('error', status),
     );
@@ -98,9 +100,18 @@ async function sendAll<Response>(
   responses: AsyncIterable<Response>,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const response of responses) {
-    if (call.write(response)) continue;
-    await inTime(once(call, 'drain', { signal }), transferIdleSeconds, () => 'nothing more was taken of what the server sends');
+  const limit = new IdleLimit(transferIdleSeconds);
+  try {
+    for await (const response of responses) {
+      if (call.write(response)) continue;
+      await limit.within(once(call, 'drain', { signal }), () => 'nothing more was taken of what the server sends');
+    }
+  } catch (error) {
+    // The status would wait behind what is not taken.
+    if (error instanceof Refusal && error.reason === 'CLIENT_STALLED') internalsOf(call).stream.close(constants.NGHTTP2_CANCEL);
+    throw error;
+  } finally {
+    limit.end();
   }
 }
 

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { UploadCommit } from '../../generated/dlclassifier/v1/image.js';
 import { CHUNK_BYTES, type Limits } from '../config.js';
 import { refuse } from '../errors/refusal.js';
-import { inTime } from './in_time.js';
+import { IdleLimit } from './idle_limit.js';
 
 /** One message of an upload; each upload's messages name their bytes in their own way. */
 export type UploadMessage<Header> = {
@@ -44,12 +44,16 @@ export class UploadReceiver<Header> {
   /** Bytes of the present upload that have come. */
   #received = 0;
 
+  readonly #limit: IdleLimit;
+
   /** @param idleSeconds in which each message of an upload under way must come */
   constructor(
     private readonly messages: AsyncIterator<UploadMessage<Header>>,
     private readonly signal: AbortSignal,
-    private readonly idleSeconds: number,
-  ) {}
+    idleSeconds: number,
+  ) {
+    this.#limit = new IdleLimit(idleSeconds);
+  }
 
   /**
    * The next upload; null where the messages end before it begins. What follows its commit is not read.
@@ -94,6 +98,8 @@ export class UploadReceiver<Header> {
       declaration?.sink.close();
       // A cancelled call may show as a stream error first; the signal knows better why it ended.
       throw this.signal.aborted ? this.signal.reason : error;
+    } finally {
+      this.#limit.end();
     }
   }
 
@@ -103,13 +109,14 @@ export class UploadReceiver<Header> {
       const message = await this.#take();
       this.#underWay = message !== null && message.commit === undefined;
     }
+    this.#limit.end();
   }
 
   /** The next message; null at their end. */
   async #take(): Promise<UploadMessage<Header> | null> {
     const next = this.messages.next();
     const problem = () => `nothing came after ${this.#received} bytes of an upload`;
-    const { done, value } = await (this.#underWay ? inTime(next, this.idleSeconds, problem) : next);
+    const { done, value } = await (this.#underWay ? this.#limit.within(next, problem) : next);
     this.signal.throwIfAborted();
     return done ? null : value;
   }

@@ -1,0 +1,86 @@
+import { type ServerDuplexStream, type ServerReadableStream, status } from '@grpc/grpc-js';
+import { type Arrival, FrameError, FrameReader } from './frame_reader.js';
+import { internalsOf } from './http2_stream.js';
+import { messagesOf } from './messages.js';
+
+/** Bytes that a call may run ahead of its handler before it is not read from; what comes then waits in the call's window. */
+const READ_AHEAD_BYTES = 256 * 1024;
+
+/**
+ * The messages of a call that uploads, read from the HTTP/2 stream under it. A message that carries bytes alone comes as several, one for each
+ * piece that the network delivered: grpc-js would copy the pieces together, and each message costs it more than its bytes do.
+ *
+ * @param signal a reader that waits when it is aborted is told its reason
+ */
+export function uploadMessagesOf<Message>(
+  call: ServerReadableStream<Message, unknown> | ServerDuplexStream<Message, unknown>,
+  signal: AbortSignal,
+): AsyncIterable<Message> {
+  const internals = internalsOf(call);
+  // What is compressed is left to grpc-js, which can decompress it.
+  if (internals.incomingEncoding !== 'identity') return messagesOf(call, signal);
+  const { stream, handler, maxReceiveMessageSize } = internals;
+  const empty = handler.deserialize(Buffer.alloc(0)) as Message & object;
+  const bytesField = 'pixels' in empty ? 'pixels' : 'data';
+  const reader = new FrameReader(maxReceiveMessageSize < 0 ? Number.POSITIVE_INFINITY : maxReceiveMessageSize);
+  let arrivals: Arrival[] = [];
+  let position = 0;
+  let ahead = 0;
+  let ended = false;
+  let wake = (): void => {};
+  const end = () => {
+    ended = true;
+    wake();
+  };
+  const endWith = (code: status, details: string) => {
+    internals.sendStatus({ code, details, metadata: null });
+    end();
+  };
+  const take = (data: Buffer) => {
+    if (ended) return;
+    try {
+      arrivals.push(...reader.push(data));
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      endWith(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message);
+    }
+    ahead += data.length;
+    if (ahead >= READ_AHEAD_BYTES) stream.pause();
+    wake();
+  };
+  // grpc-js has not begun to read: it does so when it is asked for a message, which nobody does.
+  for (const event of ['data', 'end'] as const) stream.removeAllListeners(event);
+  stream.on('data', take);
+  stream.pause();
+  for (const event of ['end', 'close', 'error'] as const) stream.on(event, end);
+  signal.addEventListener('abort', () => wake(), { once: true });
+
+  const decode = (message: Buffer): Message | null => {
+    try {
+      return handler.deserialize(message) as Message;
+    } catch {
+      endWith(status.INTERNAL, 'Error deserializing request');
+      return null;
+    }
+  };
+  const next = async (): Promise<IteratorResult<Message, undefined>> => {
+    for (;;) {
+      signal.throwIfAborted();
+      const arrival = arrivals[position++];
+      if (arrival !== undefined) {
+        const value = arrival.message === null ? { ...empty, [bytesField]: arrival.bytes } : decode(arrival.message);
+        if (value === null) continue;
+        return { done: false, value };
+      }
+      if (ended) return { done: true, value: undefined };
+      arrivals = [];
+      position = 0;
+      ahead = 0;
+      stream.resume();
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }) };
+}
