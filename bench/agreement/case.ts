@@ -23,9 +23,9 @@ export const LEARNING_RATE = 0.001;
 export const MOMENTUM = 0.9;
 
 /** Sequences of each network: chance has its part in each, and their scatter tells how large. */
-const SEQUENCES = 8;
+const SEQUENCES = 6;
 /** The first so many are trained on, which takes ten times as long as all else. */
-const TRAINED_SEQUENCES = 3;
+const TRAINED_SEQUENCES = 2;
 const STEPS = 50;
 
 /** @param names of the networks; none means all */
