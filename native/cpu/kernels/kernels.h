@@ -5,6 +5,7 @@
 #include <span>
 
 #include "cpu/kernels/bfloat16.h"
+#include "cpu/kernels/depthwise.h"
 #include "cpu/kernels/fully_connected.h"
 #include "cpu/kernels/tap_product.h"
 #include "cpu/kernels/winograd.h"
@@ -198,6 +199,7 @@ struct KernelTable {
   // Null where vectors are too short to make it pay, or nobody has measured that it does.
   const WinogradKernels* winograd;
   const TapProductKernels* tap_product;
+  const DepthwiseKernels* depthwise;
   const FullyConnectedKernels* fully_connected;
 
   template <class T>

@@ -41,6 +41,7 @@ namespace {
 #include "cpu/kernels/tap_gradient.inl"
 #include "cpu/kernels/tap_product.inl"
 // What follows uses the products before it.
+#include "cpu/kernels/depthwise.inl"
 #include "cpu/kernels/few_channels.inl"
 #include "cpu/kernels/fully_connected.inl"
 #endif
@@ -90,9 +91,11 @@ const KernelTable kTable = {
 #endif
 #if defined(__AVX512F__)
     .tap_product = &kTapProduct,
+    .depthwise = &kDepthwise,
     .fully_connected = &kFullyConnected,
 #else
     .tap_product = nullptr,
+    .depthwise = nullptr,
     .fully_connected = nullptr,
 #endif
 };

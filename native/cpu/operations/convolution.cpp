@@ -168,6 +168,7 @@ class DirectConvolution final : public Operation {
 
 std::unique_ptr<Operation> make_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   if (auto winograd = make_winograd_convolution(builder, operation)) return winograd;
+  if (auto depthwise = make_depthwise_convolution(builder, operation)) return depthwise;
   if (auto taps = make_tap_convolution(builder, operation)) return taps;
   return make_typed<DirectConvolution>(builder, operation);
 }

@@ -14,6 +14,8 @@ std::unique_ptr<Operation> make_input(PlanBuilder& builder, const FusedOperation
 std::unique_ptr<Operation> make_convolution(PlanBuilder& builder, const FusedOperation& operation);
 /// Null where Winograd's convolution does not apply or does not pay.
 std::unique_ptr<Operation> make_winograd_convolution(PlanBuilder& builder, const FusedOperation& operation);
+/// Null where it does not apply.
+std::unique_ptr<Operation> make_depthwise_convolution(PlanBuilder& builder, const FusedOperation& operation);
 /// Null where another convolution is quicker.
 std::unique_ptr<Operation> make_tap_convolution(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_normalization(PlanBuilder& builder, const FusedOperation& operation);

@@ -1,0 +1,93 @@
+#include "cpu/gradient_sum.h"
+#include "cpu/operations/linear_shape.h"
+#include "cpu/operations/operations.h"
+
+namespace dl::cpu {
+namespace {
+
+int64_t float_bytes(int64_t values) { return values * static_cast<int64_t>(sizeof(float)); }
+
+/// A depthwise 3 x 3 convolution in float32 by the own kernels of kernels/depthwise.h:
+///   y = W * x,   dx = W^T * dy,   dW = dy * x^T,   channel by channel.
+class DepthwiseConvolutionOperation final : public Operation {
+ public:
+  DepthwiseConvolutionOperation(PlanBuilder& builder, int node, const LinearShape& shape)
+      : node_(node),
+        input_(builder.node(node).inputs[0]),
+        shape_{shape.in, shape.out, shape.stride[0], shape.stride[1], shape.padding[0], shape.padding[1]},
+        weights_offset_(builder.parameter(node, 0)) {
+    x_ = builder.read_value(input_).buffer;
+    if (!builder.frozen(node)) builder.keep_for_backward(x_);
+    y_ = builder.create_value(node, shape.out, shape.out_type).buffer;
+    scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_)));
+  }
+
+  void plan_backward(PlanBuilder& builder) override {
+    gradient_.plan(builder, node_);
+    if (!builder.frozen(node_)) gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
+    if (!builder.wants_gradient(input_)) return;
+    data_scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_)));
+    dx_ = builder.create_gradient(input_);
+  }
+
+  void bind(const Arena& arena) override { arena_ = arena; }
+
+  void forward(SubBatch& batch) override { convolve(batch, false, arena_.at<float>(x_), y_, scratch_); }
+
+  void backward(SubBatch& batch) override {
+    const float* dy = gradient_.compute(arena_);
+    if (gradient_scratch_ >= 0) {
+      kernel().weight_gradient({.shape = shape_,
+                                .x = arena_.at<float>(x_),
+                                .dy = dy,
+                                .gradient = batch.gradients + weights_offset_,
+                                .accumulate = batch.accumulate,
+                                .scratch = arena_.at<float>(gradient_scratch_)});
+    }
+    batch.weights_done();
+    if (dx_ >= 0) convolve(batch, true, dy, dx_, data_scratch_);
+  }
+
+ private:
+  static const DepthwiseKernels& kernel() { return *kernels().depthwise; }
+
+  void convolve(const SubBatch& batch, bool data_gradient, const float* from, BufferId to, BufferId scratch) const {
+    kernel().convolution({.shape = shape_,
+                          .data_gradient = data_gradient,
+                          .from = from,
+                          .weights = batch.values + weights_offset_,
+                          .to = arena_.at<float>(to),
+                          .scratch = arena_.at<float>(scratch)});
+  }
+
+  int node_;
+  int input_;
+  DepthwiseShape shape_;
+  int64_t weights_offset_;
+  BufferId x_ = -1;
+  BufferId y_ = -1;
+  BufferId dx_ = -1;
+  BufferId scratch_ = -1;
+  BufferId data_scratch_ = -1;
+  BufferId gradient_scratch_ = -1;
+  GradientSum<float> gradient_;
+  Arena arena_;
+};
+
+bool applies(const LinearShape& shape) {
+  const DepthwiseKernels* depthwise = kernels().depthwise;
+  return depthwise && shape.is_convolution() && shape.in_type == DataType::kFloat32 && shape.in.order == Order::kNhwc &&
+         shape.out.order == Order::kNhwc && shape.weights == dnnl::memory::dims{shape.in.channels, 1, 1, 3, 3} && !shape.bias &&
+         shape.in.channels % depthwise->channels == 0;
+}
+
+}  // namespace
+
+std::unique_ptr<Operation> make_depthwise_convolution(PlanBuilder& builder, const FusedOperation& operation) {
+  const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
+  const LinearShape shape = linear_shape(builder, operation.node, x.layout, x.type);
+  if (!applies(shape)) return nullptr;
+  return std::make_unique<DepthwiseConvolutionOperation>(builder, operation.node, shape);
+}
+
+}  // namespace dl::cpu
