@@ -61,6 +61,23 @@ test('a step moves weights, statistics and momentum, and its loss is the sum of 
   await model.close();
 });
 
+test('a profiled step is a step like any other, and tells the seconds of each layer', async (t) => {
+  const [profiled, plain] = [makeModel(engine), makeModel(engine)];
+  const layers = await profiled.profile(noiseBatch(SMALL_INPUT, 4, 1), LABELS, trainOptions(4, 0));
+  t.deepEqual(
+    layers.map(({ layer }) => layer),
+    ['input', 'conv1', 'bn1', 'pool', 'fc', 'softmax'],
+  );
+  for (const { layer, forward, weights, backward } of layers) {
+    t.true(forward > 0, layer);
+    t.is(weights > 0, layer === 'conv1' || layer === 'fc', layer);
+    t.is(backward > 0, layer !== 'input', layer);
+  }
+  await step(plain, 0);
+  t.deepEqual(await profiled.snapshot(), await plain.snapshot());
+  await Promise.all([profiled.close(), plain.close()]);
+});
+
 test('steps run in the order of the calls', async (t) => {
   const [together, oneByOne] = [makeModel(engine), makeModel(engine)];
   const steps = Promise.all([0, 1, 2, 3].map((index) => step(together, index)));
