@@ -81,7 +81,7 @@ struct ChannelReduction {
       if (!shared.last || !has_part) return;
       Joined joined;
       for (int first = part; first < tiling.chunks; first += parts * kLoads) {
-        Value loaded[kLoads];
+        Value loaded[kLoads] = {};
         DL_UNROLL
         for (int i = 0; i < kLoads; ++i) {
           const int64_t from = first + i * parts;

@@ -39,7 +39,7 @@ struct GatedGradient {
   template <Use kUse>
   DL_HOST_DEVICE Row load(const TileThread& thread, int64_t row) const {
     const int64_t at = thread.first + row * thread.step;
-    Row loaded;
+    Row loaded{};
     loaded.dy = load8<kWhole, kUse>(dy + at, thread.count);
     if (dy2 != nullptr) loaded.dy2 = load8<kWhole, kUse>(dy2 + at, thread.count);
     if constexpr (kGate == Gate::kMask) {

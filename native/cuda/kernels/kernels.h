@@ -34,6 +34,9 @@ constexpr int64_t kAlignment = 16;
 struct Launch {
   cudaStream_t stream = nullptr;
   int multiprocessors = 1;  // cudaDevAttrMultiProcessorCount
+  /// Programmatic dependent launch: the kernel's blocks may come onto the device while the kernel before it ends. The results are
+  /// the same. Compute capability 9.0 or newer.
+  bool overlap = false;
 };
 
 /// Scratch of a reduction. Kernels that may run at the same time (parallel branches of a graph) want scratch of their own; else
@@ -57,7 +60,7 @@ ReductionSize norms_reduction_size(int64_t segments);
 
 /// Written by the host before each sub-batch (one small copy from pinned memory, a node of the graph).
 struct StepInputs {
-  StepRule rule;
+  StepRule rule = {};
   double momentum = 0;
   double adam_beta1 = 0;
   double adam_beta2 = 0;
@@ -70,15 +73,15 @@ struct StepInputs {
 
 /// Written by softmax_loss and update_norms; the host copies it back, the update kernels read it.
 struct StepReport {
-  StepSums sums;
-  StepVerdict verdict;
+  StepSums sums = {};
+  StepVerdict verdict = {};
 };
 
 // ---- Input --------------------------------------------------------------------------------------------------------------------
 
 /// Pixels (images, height, width, channels) to y (images, height, width, padded_channels):
 ///   y[c] = (g - 127) * scale[c] + shift[c] for uint8 g,   y[c] = v * scale[c] + shift[c] for float32 v,   0 for channels <= c.
-/// padded_channels is at most 8 and at least channels; pixels are 16-byte aligned.
+/// padded_channels is at most 8 and at least channels, else cudaErrorInvalidValue.
 template <class T>
 struct PixelConversion {
   int64_t pixels = 0;  // images * height * width
@@ -114,8 +117,8 @@ struct BatchStatistics {
   const float* bias = nullptr;        // (channels)
   float* running_mean = nullptr;      // (channels), changed: point it at what becomes the statistics if the step is applied
   float* running_variance = nullptr;  // (channels), changed
-  NormalizationSaved saved;           // result
-  ReductionScratch scratch;
+  NormalizationSaved saved = {};      // result
+  ReductionScratch scratch = {};
 };
 template <class T>
 [[nodiscard]] cudaError_t batch_statistics(const Launch& launch, const BatchStatistics<T>& job);
@@ -129,7 +132,7 @@ struct StoredStatistics {
   const float* bias = nullptr;
   const float* mean = nullptr;
   const float* variance = nullptr;
-  NormalizationSaved saved;  // result
+  NormalizationSaved saved = {};  // result
 };
 [[nodiscard]] cudaError_t stored_statistics(const Launch& launch, const StoredStatistics& job);
 
@@ -143,7 +146,7 @@ struct NormalizationForward {
   T* y = nullptr;                // may be x or residual
   const float* scale = nullptr;  // (channels), or null: all 1
   const float* shift = nullptr;  // (channels)
-  Activation activation;
+  Activation activation = {};
   /// What the activation let pass, for the backward pass of a layer with a residual; else null. Bit c % 8 of byte row *
   /// mask_bytes (channels) + c / 8 is 1 where 0 < y < upper, y as it is stored.
   uint8_t* mask = nullptr;
@@ -166,13 +169,13 @@ struct NormalizationReduce {
   /// x * scale + shift tells what did.
   const uint8_t* mask = nullptr;
   T* dz = nullptr;  // the gradient of the residual, or null where nobody needs it; may be dy or dy2
-  NormalizationSaved saved;
-  Activation activation;
+  NormalizationSaved saved = {};
+  Activation activation = {};
   float* weight_gradient = nullptr;  // (channels), result
   float* bias_gradient = nullptr;    // (channels), result
   float* slope = nullptr;            // (channels), result
   float* offset = nullptr;           // (channels), result
-  ReductionScratch scratch;
+  ReductionScratch scratch = {};
 };
 template <class T>
 [[nodiscard]] cudaError_t normalization_reduce(const Launch& launch, const NormalizationReduce<T>& job);
@@ -192,7 +195,7 @@ struct NormalizationBackward {
   const float* shift = nullptr;   // read where the activation is present and the mask is null
   const float* slope = nullptr;   // or null
   const float* offset = nullptr;  // or null
-  Activation activation;
+  Activation activation = {};
 };
 template <class T>
 [[nodiscard]] cudaError_t normalization_backward(const Launch& launch, const NormalizationBackward<T>& job);
@@ -287,7 +290,7 @@ struct SoftmaxLoss {
   const StepInputs* inputs = nullptr;
   T* gradient = nullptr;  // (images, classes)
   StepReport* report = nullptr;
-  ReductionScratch scratch;
+  ReductionScratch scratch = {};
 };
 template <class T>
 [[nodiscard]] cudaError_t softmax_loss(const Launch& launch, const SoftmaxLoss<T>& job);
@@ -332,7 +335,7 @@ struct UpdateNorms {
   const float* values = nullptr;
   const StepInputs* inputs = nullptr;
   StepReport* report = nullptr;
-  ReductionScratch scratch;
+  ReductionScratch scratch = {};
 };
 [[nodiscard]] cudaError_t update_norms(const Launch& launch, const UpdateNorms& job);
 

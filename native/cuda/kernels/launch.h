@@ -32,6 +32,12 @@ struct Place {
 
 template <class Program>
 __global__ void __launch_bounds__(Program::kThreads, Program::kBlocks) run(const __grid_constant__ Program program) {
+  // Where Launch::overlap asks for it, blocks come onto the device while the kernel before still ends. Here they wait until its
+  // results are there, before they touch memory; then the next kernel's blocks may come.
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
   __shared__ typename Program::Shared shared;
   typename Program::State state;
   const Place place{static_cast<int64_t>(blockIdx.x), static_cast<int>(threadIdx.x)};
@@ -46,8 +52,17 @@ template <class Program>
 cudaError_t launch(const Launch& launch, int64_t blocks, const Program& program) {
   if (blocks == 0) return cudaSuccess;
   if (blocks > std::numeric_limits<int32_t>::max()) return cudaErrorInvalidConfiguration;
-  run<<<static_cast<unsigned>(blocks), Program::kThreads, 0, launch.stream>>>(program);
-  return cudaGetLastError();
+  cudaLaunchAttribute overlap{};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(static_cast<unsigned>(blocks));
+  config.blockDim = dim3(Program::kThreads);
+  config.stream = launch.stream;
+  config.attrs = &overlap;
+  config.numAttrs = launch.overlap ? 1 : 0;
+  const cudaError_t error = cudaLaunchKernelEx(&config, run<Program>, program);
+  return error != cudaSuccess ? error : cudaGetLastError();
 }
 
 #else

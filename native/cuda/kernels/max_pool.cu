@@ -28,7 +28,7 @@ struct MaxForward {
     for (int iy = vertical.first; iy < vertical.after; ++iy) {
       const T* line = x + (image * rows.in + iy) * columns.in * channels + channel;
       for (int first = horizontal.first; first < horizontal.after; first += kColumns) {
-        Vector8<T> values[kColumns];
+        Vector8<T> values[kColumns] = {};
         DL_UNROLL
         for (int i = 0; i < kColumns; ++i) {
           if (first + i < horizontal.after) values[i] = load8<kWhole>(line + (first + i) * channels, count);

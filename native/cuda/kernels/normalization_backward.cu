@@ -30,7 +30,7 @@ struct BackwardProgram {
     gradient.load_channels_of(thread, channels);
     const bool reads_x = job.slope != nullptr || kGate == Gate::kRecompute;
     const auto apply = [&]<int kCount>(int64_t first, std::integral_constant<int, kCount>) {
-      typename GatedGradient<T, kWhole, kGate>::Row rows[kCount];
+      typename GatedGradient<T, kWhole, kGate>::Row rows[kCount] = {};
       Vector8<T> x[kCount] = {};
       DL_UNROLL
       for (int r = 0; r < kCount; ++r) {

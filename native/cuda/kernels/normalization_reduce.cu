@@ -23,7 +23,7 @@ struct GradientSource {
     DL_UNROLL
     for (int c = 0; c < kVector; ++c) sums[c] = {0, 0};
     const auto add = [&]<int kCount>(int64_t first, std::integral_constant<int, kCount>) {
-      typename GatedGradient<T, kWhole, kGate>::Row rows[kCount];
+      typename GatedGradient<T, kWhole, kGate>::Row rows[kCount] = {};
       Vector8<T> x[kCount];
       DL_UNROLL
       for (int r = 0; r < kCount; ++r) {

@@ -31,11 +31,12 @@ struct ConversionProgram {
       constexpr int kUnit = 16 / sizeof(Pixel);
       const Pixel* values = static_cast<const Pixel*>(job.values) + first * job.channels;
       const int count = pixels * job.channels;
+      const bool units_fit = is_aligned(job.values);
       for (int unit = place.thread * kUnit; unit < count; unit += kThreads * kUnit) {
-        if (unit + kUnit <= count) {
+        if (units_fit && unit + kUnit <= count) {
           copy16(values + unit, shared.values + unit);
         } else {
-          for (int i = unit; i < count; ++i) shared.values[i] = values[i];
+          for (int i = unit; i < count && i < unit + kUnit; ++i) shared.values[i] = values[i];
         }
       }
     } else {
@@ -67,9 +68,9 @@ struct ConversionProgram {
 
   /// In one piece where the padded channels are 8 or, in bfloat16, 4.
   DL_HOST_DEVICE void write(const float (&y)[kVector], T* to) const {
-    if (job.padded_channels == kVector && aligned_for_vectors()) {
+    if (job.padded_channels == kVector && is_aligned(job.y)) {
       store8<true>(to, kVector, y);
-    } else if (job.padded_channels * sizeof(T) == sizeof(uint64_t) && aligned_for_vectors()) {
+    } else if (job.padded_channels * sizeof(T) == sizeof(uint64_t) && is_aligned(job.y)) {
       Vector8<T> vector;
       pack(y, vector);
       *reinterpret_cast<uint64_t*>(to) = vector.words[0] | static_cast<uint64_t>(vector.words[1]) << 32;
@@ -81,13 +82,13 @@ struct ConversionProgram {
     }
   }
 
-  DL_HOST_DEVICE bool aligned_for_vectors() const { return reinterpret_cast<uintptr_t>(job.y) % kAlignment == 0; }
+  DL_HOST_DEVICE static bool is_aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % kAlignment == 0; }
 };
 
 template <class Pixel, class T>
 cudaError_t start(const Launch& on, const PixelConversion<T>& job) {
   const bool channels_fit = 0 < job.channels && job.channels <= job.padded_channels && job.padded_channels <= kMostChannels;
-  if (!channels_fit || !aligned(job.values)) return cudaErrorInvalidValue;
+  if (!channels_fit) return cudaErrorInvalidValue;
   using Program = ConversionProgram<T, Pixel>;
   return launch(on, blocks_for(job.pixels, Program::kPixels), Program{job});
 }

@@ -6,8 +6,9 @@
 namespace dl::cuda::test {
 namespace {
 
-/// The statistics' errors: float32 sums and a mean that float32 holds with 6e-8 of its size.
-double tolerance(const BatchNormCase& test) { return 3e-6 + 1e-6 * std::abs(test.mean); }
+/// The statistics' errors: float32 sums and a mean that float32 holds with 6e-8 of its size. Of one row the deviation is 0: there
+/// the scale is 1 / sqrt(epsilon), and so much larger is what rounding leaves.
+double tolerance(const BatchNormCase& test) { return (test.rows() == 1 ? 1e-4 : 3e-6) + 1e-6 * std::abs(test.mean); }
 
 TEST_CASE_TEMPLATE("training normalises by the batch's statistics", T, float, Bfloat16) {
   for (const BatchNormCase& test : batch_norm_cases()) {

@@ -10,7 +10,7 @@ namespace dl::cuda::test {
 namespace {
 
 template <class T>
-void check_conversion(int64_t pixels, int channels, int padded, bool bytes) {
+void check_conversion(int64_t pixels, int channels, int padded, bool bytes, size_t shift_of_pixels = 0) {
   CAPTURE(pixels);
   CAPTURE(channels);
   CAPTURE(padded);
@@ -18,8 +18,8 @@ void check_conversion(int64_t pixels, int channels, int padded, bool bytes) {
   const auto floats = random_values<float>(pixels * channels, 3, -127, 128);
   std::vector<uint8_t> grey(floats.size());
   for (size_t i = 0; i < grey.size(); ++i) grey[i] = static_cast<uint8_t>(i * 37 + i / 256);
-  Buffer<float> scale(scale_values), shift(shift_values), float_pixels(floats);
-  Buffer<uint8_t> byte_pixels(grey);
+  Buffer<float> scale(scale_values), shift(shift_values), float_pixels(floats, shift_of_pixels);
+  Buffer<uint8_t> byte_pixels(grey, shift_of_pixels);
   Buffer<T> y(pixels * padded);
   PixelConversion<T> job{pixels, channels, padded, float_pixels.get(), scale.get(), shift.get(), y.get()};
   if (bytes) job.values = byte_pixels.get();
@@ -41,6 +41,7 @@ TEST_CASE_TEMPLATE("conversion", T, float, Bfloat16) {
       for (const int padded : {3, 4, 8}) check_conversion<T>(pixels, 3, padded, bytes);
       for (const int padded : {1, 4, 8}) check_conversion<T>(pixels, 1, padded, bytes);
       check_conversion<T>(pixels, 8, 8, bytes);
+      check_conversion<T>(pixels, 3, 4, bytes, 1);
     }
 }
 

@@ -1,6 +1,9 @@
 // The order of filters on the device, and their padding.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <vector>
+
 #include "cuda/kernels/test/buffer.h"
 #include "cuda/kernels/test/comparison.h"
 

@@ -83,7 +83,7 @@ TEST_CASE("norms and verdict") {
 }
 
 TEST_CASE("one gradient that is no number makes the step unsound, wherever it lies") {
-  for (const int64_t at : {int64_t{0}, kSegmentValues + 4098, 2 * kSegmentValues + 12}) {
+  for (const int at : std::vector<int>{0, kSegmentValues + 4098, 2 * kSegmentValues + 12}) {
     Parameters parameters;
     auto values = parameters.g_values;
     values[static_cast<size_t>(at)] = std::numeric_limits<float>::quiet_NaN();

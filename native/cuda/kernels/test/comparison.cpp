@@ -38,10 +38,10 @@ reference::Values to_nhwc(const reference::Tensor& tensor) {
 }
 
 void check_close(const std::string& what, const reference::Values& actual, const reference::Values& expected, double relative,
-                 double floor) {
+                 double floor, double least) {
   CAPTURE(what);
   REQUIRE(actual.size() == expected.size());
-  double greatest = 0;
+  double greatest = least;
   for (const double value : expected) greatest = std::max(greatest, std::abs(value));
   size_t worst = 0;
   double worst_excess = -1;

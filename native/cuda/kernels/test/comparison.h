@@ -30,8 +30,9 @@ reference::Values to_nhwc(const reference::Tensor& tensor);
 template <class T>
 constexpr double kRounding = sizeof(T) == 2 ? 1.0 / 256 : 0;
 
-/// Each value differs from the expected one by at most `relative` of it plus `floor` of the greatest expected value.
+/// Each value differs from the expected one by at most `relative` of it plus `floor` of the greatest expected value, or of
+/// `least` where that is greater.
 void check_close(const std::string& what, const reference::Values& actual, const reference::Values& expected, double relative,
-                 double floor);
+                 double floor, double least = 0);
 
 }  // namespace dl::cuda::test
