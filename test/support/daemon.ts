@@ -41,6 +41,12 @@ export interface DaemonExit {
   readonly stderr: string;
 }
 
+// A test that throws before it stops its daemon must not leave it behind.
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /**
  * Starts the daemon on a free port, with a model folder of its own unless `flags` name another, and waits until it is ready.
  *
@@ -56,8 +62,8 @@ export async function startDaemon(
   const output = collectOutput(child);
   const address = await readyAddress(child, output);
   const exited = once(child, 'exit');
-  // A test that throws before it stops its daemon must not leave it behind.
-  process.once('exit', () => child.kill('SIGKILL'));
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
     await exited;
