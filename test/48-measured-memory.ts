@@ -8,7 +8,7 @@ import { runProgram } from './support/program.js';
 const MIB = 2 ** 20;
 const BATCH = 8;
 /** Code that is compiled for this size of batch, and what the allocator keeps. */
-const UNSTEADY_BYTES = 4 * MIB;
+const UNSTEADY_BYTES = 6 * MIB;
 
 async function precisions(): Promise<readonly string[]> {
   const engine = makeEngine();
