@@ -4,6 +4,7 @@
  *   npm run bench -- step [--json FILE] [--cases PATTERN] [--quick]   a training step beside PyTorch
  *   npm run bench -- apply [--json FILE] [--cases PATTERN] [--quick]  a network applied beside ONNX Runtime
  *   npm run bench -- wire [--json FILE] [--cases PATTERN] [--quick]   images on their way beside raw node:http2, TCP and grpcio
+ *   npm run bench -- load [--clients N] [--seconds N] [--json FILE]  many clients at once: errors, fairness, memory
  *   npm run bench -- agreement [--json FILE] [--networks NAMES]       errors of both beside float64
  *   npm run bench -- accuracy [--json FILE]                           top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
@@ -24,6 +25,8 @@ import { agreementTable } from './agreement/table.js';
 import { APPLY_CASES } from './apply/case.js';
 import { compareApply } from './apply/compare.js';
 import { measureFreeze } from './freeze.js';
+import { measureLoad } from './load/measure.js';
+import { loadTable } from './load/table.js';
 import { describeMachine } from './machine.js';
 import { measureProfile } from './profile.js';
 import { type BenchResult, markdown, type Row, type SpeedBenchmark, type SpeedResult } from './result.js';
@@ -108,6 +111,20 @@ program
       if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
     }
     console.log(wireTable(result));
+  });
+
+program
+  .command('load')
+  .description('many clients at once, each with a classifier of its own: errors, fairness, memory; ends with 1 where anything went wrong')
+  .option('--clients <count>', 'half of them send pixels, half name stored images', '32')
+  .option('--seconds <count>', 'how long', '600')
+  .option('--json <file>', 'write the result and the machine to a file')
+  .action(async ({ clients, seconds, json }: { clients: string; seconds: string; json?: string }) => {
+    const result = await measureLoad(Number(clients), Number(seconds), console.error);
+    if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+    console.log(loadTable(result));
+    for (const error of result.errors) console.error(error);
+    if (result.errors.length > 0) process.exitCode = 1;
   });
 
 program

@@ -1,6 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { CommandFailure, type Session } from './session.js';
+import { CommandFailure } from './failure.js';
+import type { Session } from './session.js';
 import { mebibytes } from './table.js';
 
 interface ExportOptions {

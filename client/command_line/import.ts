@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ImportedWeights } from '../classifier/descriptions.js';
-import { CommandFailure, type Session } from './session.js';
+import { CommandFailure } from './failure.js';
+import type { Session } from './session.js';
 import { mebibytes } from './table.js';
 
 interface ImportOptions {

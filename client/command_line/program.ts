@@ -6,6 +6,7 @@ import { importCommand } from './import.js';
 import { infoCommand } from './info.js';
 import { listCommand } from './list.js';
 import { type CommonOptions, type Output, Session } from './session.js';
+import { addTlsOptions } from './tls.js';
 
 /** Bad arguments; 1 is a command that failed. */
 const USAGE_ERROR = 2;
@@ -29,6 +30,7 @@ export async function runCommandLine(args: readonly string[], output: Output): P
     .showSuggestionAfterError(false)
     .configureOutput({ writeOut: (text) => output.out(text), writeErr: (text) => output.err(text) })
     .exitOverride();
+  addTlsOptions(program);
   for (const define of [importCommand, exportCommand, listCommand, describeCommand, infoCommand]) define(program, session);
   try {
     await program.parseAsync([...args], { from: 'user' });

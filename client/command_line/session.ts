@@ -1,16 +1,13 @@
 import type { Command } from 'commander';
 import { DlClassifierClient } from '../client.js';
 import { DlClassifierError } from '../errors/error.js';
+import { CommandFailure } from './failure.js';
+import { type TlsFlags, tlsOf } from './tls.js';
 
 /** Options that every command has. */
-export interface CommonOptions {
+export interface CommonOptions extends TlsFlags {
   readonly server: string;
   readonly json: boolean;
-}
-
-/** Something wrong that the user can mend, told in one line. */
-export class CommandFailure extends Error {
-  override readonly name = 'CommandFailure';
 }
 
 /** What a command prints: a text for people, or with --json the value itself. */
@@ -35,7 +32,7 @@ export class Session {
     work: (client: DlClassifierClient, options: Options & CommonOptions) => Promise<Answer>,
   ): Promise<void> {
     const options = command.optsWithGlobals<Options & CommonOptions>();
-    await using client = await DlClassifierClient.connect(options.server);
+    await using client = await DlClassifierClient.connect(options.server, { tls: await tlsOf(options) });
     const { text, value } = await work(client, options);
     this.output.out(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
   }

@@ -31,7 +31,8 @@ export function http2StreamOf(call: SendingCall): ClientHttp2Stream {
   }
   // grpc-js would begin the call once more, on another stream and with no more than its first message.
   stream.once('close', () => {
-    if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) internals.cancelWithStatus(status.UNAVAILABLE, 'the server refused the stream');
+    if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM)
+      internals.cancelWithStatus(status.UNAVAILABLE, 'the server refused the stream');
   });
   return stream;
 }

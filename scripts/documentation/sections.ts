@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
 import { accuracyTable } from '../../bench/accuracy/table.js';
 import { agreementTable } from '../../bench/agreement/table.js';
+import { loadTable } from '../../bench/load/table.js';
 import { markdown } from '../../bench/result.js';
+import { wireTable } from '../../bench/wire/table.js';
 import { environmentVariable } from '../../server/command_line.js';
 import { CONFIG_OPTIONS } from '../../server/config_options.js';
 import { catalogue, type Reason } from '../../server/errors/catalogue.js';
@@ -104,4 +106,6 @@ export const sections: Readonly<Record<string, () => string>> = {
   accuracy: () => benchmark('accuracy', accuracyTable),
   'step-benchmark': () => benchmark('step', markdown),
   'apply-benchmark': () => benchmark('apply', markdown),
+  'wire-benchmark': () => benchmark('wire', wireTable),
+  'load-benchmark': () => benchmark('load', loadTable),
 };

@@ -65,7 +65,9 @@ export function exchange<Request, Response, Context>(
   handler: ExchangeHandler<Request, Response, Context>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
-    runCall(environment, call, (context, signal) => sendAll(environment, call, handler(uploadMessagesOf(call, signal), context), signal)).then(
+    runCall(environment, call, (context, signal) =>
+      sendAll(environment, call, handler(uploadMessagesOf(call, signal), context), signal),
+    ).then(
       () => call.end(),
       (status) => call.emit('error', status),
     );

@@ -1,0 +1,79 @@
+import { describeMachine, type Machine } from '../machine.js';
+import { DaemonProcess } from '../wire/daemon_process.js';
+import { peakBytes, residentBytes } from '../wire/measured_process.js';
+import type { ClientRecord } from './client.js';
+import { runLoad } from './run.js';
+
+export interface LoadResult {
+  readonly machine: Machine;
+  readonly command: string;
+  readonly clients: number;
+  readonly seconds: number;
+  /** Steps of each client, in the order of their numbers: those with pixels and those with references in turn. */
+  readonly steps: readonly number[];
+  /** Images that were classified. */
+  readonly applied: number;
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly errors: readonly string[];
+  readonly memory: {
+    /** MiB of the daemon, every ten seconds. */
+    readonly resident: readonly number[];
+    readonly peak: number;
+    /** MiB a minute: the slope of the line through all seconds after the first minute, or after the first fifth where that is shorter. */
+    readonly slope: number;
+  };
+  /** Milliseconds for which the daemon's event loop did not turn, with all processors busy: the longest, and the 99th percentile. */
+  readonly loopDelay: { readonly maximum: number; readonly p99: number };
+}
+
+/** Of the start, when memory grows to what the load needs. */
+const SETTLING_SECONDS = 60;
+
+const MIB = 2 ** 20;
+
+/** @param log told how it goes every ten seconds */
+export async function measureLoad(clients: number, seconds: number, log: (text: string) => void): Promise<LoadResult> {
+  const flags = ['--max-connections-per-peer', String(clients + 1), '--max-classifiers', String(clients)];
+  await using daemon = await DaemonProcess.start(['--listen', '127.0.0.1:0', ...flags]);
+  await daemon.loopDelay();
+  const resident: number[] = [];
+  const onSecond = (second: number) => {
+    resident.push(residentBytes(daemon.pid) / MIB);
+    if (second % 10 === 0) log(`${second} s: the daemon holds ${resident.at(-1)?.toFixed(0)} MiB`);
+  };
+  const records = await runLoad(daemon.address, { clients, seconds, onSecond });
+  const settled = Math.min(SETTLING_SECONDS, Math.ceil(seconds / 5));
+  return {
+    machine: describeMachine('no peer'),
+    command: `npm run bench -- load --clients ${clients} --seconds ${seconds}`,
+    clients,
+    seconds,
+    steps: records.map(({ steps }) => steps),
+    applied: records.reduce((sum, { applied }) => sum + applied, 0),
+    refusals: refusalsOf(records),
+    errors: records.flatMap(({ errors }) => errors),
+    memory: {
+      resident: resident.filter((_, index) => index % 10 === 9).map(Math.round),
+      peak: Math.round(peakBytes(daemon.pid) / MIB),
+      slope: slopePerMinute(resident.slice(settled)),
+    },
+    loopDelay: await daemon.loopDelay(),
+  };
+}
+
+function refusalsOf(records: readonly ClientRecord[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { refusals } of records) {
+    for (const [reason, count] of Object.entries(refusals)) sum[reason] = (sum[reason] ?? 0) + count;
+  }
+  return sum;
+}
+
+/** Of the line through values a second apart, by least squares. */
+export function slopePerMinute(values: readonly number[]): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const middle = (values.length - 1) / 2;
+  const products = values.reduce((sum, value, second) => sum + (second - middle) * (value - mean), 0);
+  const squares = values.reduce((sum, _, second) => sum + (second - middle) ** 2, 0);
+  return (60 * products) / squares;
+}

@@ -1,0 +1,24 @@
+import { median } from '../median.js';
+import { machineLine } from '../result.js';
+import type { LoadResult } from './measure.js';
+
+/** A result as Markdown. */
+export function loadTable(result: LoadResult): string {
+  const { clients, seconds, steps, applied, refusals, errors, memory, loopDelay } = result;
+  const [least, most] = [Math.min(...steps), Math.max(...steps)];
+  const ofKind = (remainder: number) => median(steps.filter((_, number) => number % 2 === remainder));
+  const told = Object.entries(refusals).map(([reason, count]) => `${count} x \`${reason}\``);
+  const rows = [
+    ['clients, seconds', `${clients}, ${seconds}`],
+    ['steps of all clients', `${steps.reduce((sum, count) => sum + count, 0)}`],
+    ['steps of a client: least, median, most', `${least}, ${median(steps)}, ${most}`],
+    ['median of those with pixels, with references', `${ofKind(0)}, ${ofKind(1)}`],
+    ['images classified', `${applied}`],
+    ['errors', `${errors.length}`],
+    ['refusals that ask to call again', told.join(', ') || 'none'],
+    ['memory of the daemon: at the end, at its peak', `${memory.resident.at(-1)} MiB, ${memory.peak} MiB`],
+    ['its slope after the first minute', `${memory.slope.toFixed(2)} MiB a minute`],
+    ['event loop: longest delay, 99th percentile', `${loopDelay.maximum.toFixed(0)} ms, ${loopDelay.p99.toFixed(0)} ms`],
+  ];
+  return ['| load | |', '| --- | --- |', ...rows.map((cells) => `| ${cells.join(' | ')} |`), '', machineLine(result), ''].join('\n');
+}
