@@ -13,6 +13,9 @@
 
 namespace dl::cpu {
 
+/// Bytes of so many float32 values.
+inline int64_t float_bytes(int64_t values) { return values * static_cast<int64_t>(sizeof(float)); }
+
 /// An activation of one batch.
 struct Value {
   Layout layout;

@@ -40,7 +40,7 @@ struct DepthwiseKernels {
 
   /// Values of scratch memory.
   int64_t (*convolution_scratch)(const DepthwiseShape& shape);
-  void (*convolution)(const DepthwiseConvolution& job);
+  void (*convolution)(DepthwiseConvolution job);
   int64_t (*weight_gradient_scratch)(const DepthwiseShape& shape);
   void (*weight_gradient)(const DepthwiseWeightGradient& job);
 };

@@ -25,24 +25,30 @@ struct DepthwiseWalk {
     }
   }
 
-  /// Calls f(column, count, offsets, taps) for a row of the result: where in `from` the pixels begin, and under which taps.
-  template <class F>
-  void row(int64_t image, int64_t y, const int32_t* columns, const F& f) const {
+  /// For the columns of a row of the result: window(column, offset of the first of its nine pixels in `from`) where all lie
+  /// inside and side by side, else taps(column, count, offsets, taps).
+  template <class Window, class Taps>
+  void row(int64_t image, int64_t y, const int32_t* columns, const Window& window, const Taps& some_taps) const {
     int64_t rows[3];
     for (int64_t k = 0; k < 3; ++k)
       rows[k] = depthwise_source(data_gradient, y, k, shape.stride_height, shape.padding_height, from.height);
+    const bool rows_inside = !data_gradient && rows[0] >= 0 && rows[2] >= 0;
     for (int64_t x = 0; x < to.width; ++x) {
+      const int32_t* column = columns + x * 3;
+      if (rows_inside && column[0] >= 0 && column[2] >= 0) {
+        window(x, ((image * from.height + rows[0]) * from.width + column[0]) * from.channels);
+        continue;
+      }
       int64_t offsets[kDepthwiseTaps], taps[kDepthwiseTaps];
       int count = 0;
       for (int64_t i = 0; i < 3; ++i) {
         for (int64_t j = 0; j < 3; ++j) {
-          const int64_t column = columns[x * 3 + j];
-          offsets[count] = ((image * from.height + rows[i]) * from.width + column) * from.channels;
-          taps[count] = i * 3 + j;
-          count += rows[i] >= 0 && column >= 0;
+          if (rows[i] < 0 || column[j] < 0) continue;
+          offsets[count] = ((image * from.height + rows[i]) * from.width + column[j]) * from.channels;
+          taps[count++] = i * 3 + j;
         }
       }
-      f(x, count, offsets, taps);
+      some_taps(x, count, offsets, taps);
     }
   }
 
@@ -66,42 +72,84 @@ inline int64_t depthwise_scratch(const DepthwiseShape& shape) {
   return kDepthwiseTaps * shape.in.channels + 3 * std::max(shape.in.width, shape.out.width);
 }
 
-inline void depthwise_convolution(const DepthwiseConvolution& job) {
-  const DepthwiseWalk walk(job.shape, job.data_gradient);
-  const int64_t channels = walk.to.channels;
+/// Nine pixels of which rows and columns are neighbours: three of each row, rows `pitch` apart.
+struct DepthwiseWindow {
+  const float* first;
+  int64_t pitch, channels;
+
+  [[gnu::always_inline]] Vector at(int64_t c, int i, int j) const { return load_vector(first + i * pitch + j * channels + c); }
+};
+
+/// The pixels that a window one row of the result further reads for the first time.
+[[gnu::always_inline]] inline void ask_for_next_row(const DepthwiseWindow& window, const DepthwiseShape& shape) {
+  const float* last = window.first + (2 + shape.stride_height) * window.pitch + 2 * window.channels;
+  for (int64_t i = 0; i < shape.stride_height; ++i) {
+    for (int64_t j = 0; j < shape.stride_width; ++j) {
+      const float* pixel = last - i * window.pitch - j * window.channels;
+      for (int64_t c = 0; c < window.channels; c += kLine) __builtin_prefetch(pixel + c);
+    }
+  }
+}
+
+/// One pixel of the result, all of whose taps lie inside; filters (tap, channel).
+inline void convolve_window(const DepthwiseWindow& window, const float* filters, float* to) {
+  const int64_t channels = window.channels;
+  const DepthwiseWindow factors{filters, 3 * channels, channels};
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    Vector rows[3];
+    for (int i = 0; i < 3; ++i) {
+      rows[i] = window.at(c, i, 0) * factors.at(c, i, 0);
+      rows[i] += window.at(c, i, 1) * factors.at(c, i, 1);
+      rows[i] += window.at(c, i, 2) * factors.at(c, i, 2);
+    }
+    store_vector(to + c, rows[0] + rows[1] + rows[2]);
+  }
+}
+
+/// One pixel of the result, wherever its taps lie.
+inline void convolve_taps(const DepthwiseConvolution& job, const float* filters, int64_t channels, int tap_count,
+                          const int64_t* offsets, const int64_t* taps, float* to) {
+  with_taps(tap_count, [&](auto count) {
+    for (int64_t c = 0; c < channels; c += kLanes) {
+      Vector sum{};
+      for (int k = 0; k < count; ++k)
+        sum += load_vector(job.from + offsets[k] + c) * load_vector(filters + taps[k] * channels + c);
+      store_vector(to + c, sum);
+    }
+  });
+}
+
+inline void depthwise_convolution(DepthwiseConvolution job) {
+  const int64_t channels = job.shape.in.channels;
+  // Without strides the data gradient is a convolution with the filters turned by 180 degrees.
+  const bool turned = job.data_gradient && job.shape.stride_height == 1 && job.shape.stride_width == 1;
+  if (turned) {
+    job.data_gradient = false;
+    job.shape = {job.shape.out, job.shape.in, 1, 1, 2 - job.shape.padding_height, 2 - job.shape.padding_width};
+  }
   float* filters = job.scratch;  // (tap, channel)
   for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t t = 0; t < kDepthwiseTaps; ++t) filters[t * channels + c] = job.weights[c * kDepthwiseTaps + t];
+    for (int64_t t = 0; t < kDepthwiseTaps; ++t)
+      filters[t * channels + c] = job.weights[c * kDepthwiseTaps + (turned ? kDepthwiseTaps - 1 - t : t)];
   }
+  const DepthwiseWalk walk(job.shape, job.data_gradient);
   auto* columns = reinterpret_cast<int32_t*>(filters + kDepthwiseTaps * channels);
   walk.fill_columns(columns);
-  // The rows that the next row of the result reads for the first time.
-  const int64_t new_rows = job.data_gradient ? 1 : job.shape.stride_height, new_columns = job.data_gradient ? 1 : job.shape.stride_width;
   const int64_t pitch = walk.from.width * channels;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < walk.to.images; ++image) {
     for (int64_t y = 0; y < walk.to.height; ++y) {
-      walk.row(image, y, columns, [&](int64_t x, int tap_count, const int64_t* offsets, const int64_t* taps) {
-        float* to = job.to + ((image * walk.to.height + y) * walk.to.width + x) * channels;
-        with_taps(tap_count, [&](auto count) {
-          const float *values[count + 1], *factors[count + 1];
-          for (int k = 0; k < count; ++k) values[k] = job.from + offsets[k], factors[k] = filters + taps[k] * channels;
-          if constexpr (count > 0) {
-            const float* next = values[count - 1] + pitch * new_rows;
-            for (int64_t i = 0; i < new_rows; ++i) {
-              for (int64_t j = 0; j < new_columns; ++j) {
-                const float* pixel = next - i * pitch - j * channels;
-                for (int64_t c = 0; c < channels; c += kLine) __builtin_prefetch(pixel + c);
-              }
-            }
-          }
-          for (int64_t c = 0; c < channels; c += kLanes) {
-            Vector sum{};
-            for (int k = 0; k < count; ++k) sum += load_vector(values[k] + c) * load_vector(factors[k] + c);
-            store_vector(to + c, sum);
-          }
-        });
-      });
+      float* row = job.to + (image * walk.to.height + y) * walk.to.width * channels;
+      walk.row(
+          image, y, columns,
+          [&](int64_t x, int64_t offset) {
+            const DepthwiseWindow window{job.from + offset, pitch, channels};
+            ask_for_next_row(window, job.shape);
+            convolve_window(window, filters, row + x * channels);
+          },
+          [&](int64_t x, int count, const int64_t* offsets, const int64_t* taps) {
+            convolve_taps(job, filters, channels, count, offsets, taps, row + x * channels);
+          });
     }
   }
 }
@@ -120,13 +168,44 @@ inline int64_t depthwise_gradient_scratch(const DepthwiseShape& shape) {
   return 2 * depthwise_items(shape.out) * kDepthwiseTaps * shape.in.channels + 3 * shape.out.width;
 }
 
+/// sums (tap, channel) += dy * the window's pixels, over neighbours in a row of dy whose windows lie `step` apart; kVectors vectors
+/// of channels from c on.
+template <int kVectors>
+void add_row_products(const DepthwiseWindow& window, const DepthwiseShape& shape, int64_t pixels, const float* dy, float* sums,
+                      int64_t c) {
+  const int64_t channels = window.channels, step = shape.stride_width * channels;
+  const float* next = window.first + (2 + shape.stride_height) * window.pitch + c;
+  Vector products[kDepthwiseTaps][kVectors];
+  for (int t = 0; t < kDepthwiseTaps; ++t) {
+    for (int v = 0; v < kVectors; ++v) products[t][v] = load_vector(sums + t * channels + c + v * kLanes);
+  }
+  for (int64_t x = 0; x < pixels; ++x, next += step) {
+    for (int64_t i = 0; i < shape.stride_height; ++i) {
+      for (int64_t k = 0; k < shape.stride_width; ++k) {
+        for (int v = 0; v < kVectors; ++v) __builtin_prefetch(next - i * window.pitch + k * channels + v * kLanes);
+      }
+    }
+    Vector gradient[kVectors];
+    for (int v = 0; v < kVectors; ++v) gradient[v] = load_vector(dy + x * channels + c + v * kLanes);
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+#pragma GCC unroll 3
+      for (int j = 0; j < 3; ++j) {
+        for (int v = 0; v < kVectors; ++v) products[i * 3 + j][v] += gradient[v] * window.at(x * step + c + v * kLanes, i, j);
+      }
+    }
+  }
+  for (int t = 0; t < kDepthwiseTaps; ++t) {
+    for (int v = 0; v < kVectors; ++v) store_vector(sums + t * channels + c + v * kLanes, products[t][v]);
+  }
+}
+
 inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
   const DepthwiseWalk walk(job.shape, false);
   const int64_t channels = walk.to.channels, size = kDepthwiseTaps * channels;
   const int64_t items = depthwise_items(walk.to), item_rows = depthwise_item_rows(walk.to), per_image = items / walk.to.images;
   auto* columns = reinterpret_cast<int32_t*>(job.scratch + 2 * items * size);
   walk.fill_columns(columns);
-  const int64_t pitch = walk.from.width * channels * job.shape.stride_height;
 #pragma omp parallel
   {
 #pragma omp for schedule(static)
@@ -137,21 +216,25 @@ inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
       std::fill_n(sums, size, 0.0f);
       for (int64_t y = first; y < std::min(first + item_rows, walk.to.height); ++y) {
         std::fill_n(row_sums, size, 0.0f);
-        walk.row(image, y, columns, [&](int64_t x, int tap_count, const int64_t* offsets, const int64_t* taps) {
-          const float* dy = job.dy + ((image * walk.to.height + y) * walk.to.width + x) * channels;
-          with_taps(tap_count, [&](auto count) {
-            const float* values[count + 1];
-            float* targets[count + 1];
-            for (int k = 0; k < count; ++k) values[k] = job.x + offsets[k], targets[k] = row_sums + taps[k] * channels;
-            for (int64_t c = 0; c < channels; c += kLanes) {
-              const Vector gradient = load_vector(dy + c);
-              __builtin_prefetch(dy + c + walk.to.width * channels);
-              if constexpr (count > 0) __builtin_prefetch(values[count - 1] + c + pitch);
-              for (int k = 0; k < count; ++k)
-                store_vector(targets[k] + c, load_vector(targets[k] + c) + gradient * load_vector(values[k] + c));
-            }
-          });
-        });
+        const float* dy = job.dy + (image * walk.to.height + y) * walk.to.width * channels;
+        int64_t windows = 0, first_x = 0;  // those inside are neighbours
+        DepthwiseWindow window{job.x, walk.from.width * channels, channels};
+        walk.row(
+            image, y, columns,
+            [&](int64_t x, int64_t offset) {
+              if (windows++ == 0) window.first += offset, first_x = x;
+            },
+            [&](int64_t x, int count, const int64_t* offsets, const int64_t* taps) {
+              for (int k = 0; k < count; ++k) {
+                float* to = row_sums + taps[k] * channels;
+                for (int64_t c = 0; c < channels; c += kLanes)
+                  store_vector(to + c, load_vector(to + c) + load_vector(dy + x * channels + c) * load_vector(job.x + offsets[k] + c));
+              }
+            });
+        dy += first_x * channels;
+        int64_t c = 0;
+        for (; c + 2 * kLanes <= channels; c += 2 * kLanes) add_row_products<2>(window, job.shape, windows, dy, row_sums, c);
+        if (c < channels) add_row_products<1>(window, job.shape, windows, dy, row_sums, c);
         for (int64_t i = 0; i < size; ++i) sums[i] += row_sums[i];
       }
     }

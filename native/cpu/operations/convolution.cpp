@@ -35,8 +35,7 @@ class DirectConvolution final : public Operation {
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
     if (!builder.frozen(node_) && has_few_channels()) {
-      few_channels_scratch_ = builder.scratch(kernels().tap_product->few_channels_scratch(few_channels_gradient()) *
-                                              static_cast<int64_t>(sizeof(float)));
+      few_channels_scratch_ = builder.scratch(float_bytes(kernels().tap_product->few_channels_scratch(few_channels_gradient())));
       if (shape_.bias) {
         bias_gradient_ =
             builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));

@@ -5,8 +5,6 @@
 namespace dl::cpu {
 namespace {
 
-int64_t float_bytes(int64_t values) { return values * static_cast<int64_t>(sizeof(float)); }
-
 /// A depthwise 3 x 3 convolution in float32 by the own kernels of kernels/depthwise.h:
 ///   y = W * x,   dx = W^T * dy,   dW = dy * x^T,   channel by channel.
 class DepthwiseConvolutionOperation final : public Operation {

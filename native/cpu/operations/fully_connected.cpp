@@ -44,7 +44,7 @@ class FullyConnectedLayer final : public Operation {
                                            .bias = nullptr,
                                            .y = nullptr,
                                            .scratch = nullptr};
-      scratch_ = builder.scratch(kernels().fully_connected->scratch(*own_forward_) * static_cast<int64_t>(sizeof(float)));
+      scratch_ = builder.scratch(float_bytes(kernels().fully_connected->scratch(*own_forward_)));
       return;
     }
     const PrimitiveChoice choice = forward_choice(shape_, builder.training());

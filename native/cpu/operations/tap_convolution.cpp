@@ -12,8 +12,6 @@
 namespace dl::cpu {
 namespace {
 
-int64_t float_bytes(int64_t values) { return values * static_cast<int64_t>(sizeof(float)); }
-
 /// A convolution in float32 by the own kernels of kernels/tap_product.h:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
 class TapConvolution final : public Operation {

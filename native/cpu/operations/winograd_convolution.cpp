@@ -10,8 +10,6 @@
 namespace dl::cpu {
 namespace {
 
-int64_t float_bytes(int64_t values) { return values * static_cast<int64_t>(sizeof(float)); }
-
 /// A 3 x 3 convolution of stride 1 in float32 by the own kernels of kernels/winograd.h:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
 class WinogradConvolutionOperation final : public Operation {
