@@ -95,8 +95,9 @@ class TileValues {
 };
 
 /// Asks for values that are read some rows later: with several streams the processor does not see early enough what comes next.
+/// Rows narrower than a cache line are left to it.
 template <class T>
 [[gnu::always_inline]] inline void ask_ahead(const T* values, int64_t width) {
   constexpr int64_t kAhead = 32768 / sizeof(T), kLineValues = 64 / sizeof(T);
-  for (int64_t c = 0; c < width; c += kLineValues) __builtin_prefetch(values + c + kAhead);
+  for (int64_t c = 0; c + kLineValues <= width; c += kLineValues) __builtin_prefetch(values + c + kAhead);
 }
