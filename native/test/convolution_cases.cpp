@@ -30,6 +30,12 @@ const Row kRows[] = {
     {"3x3 stride 2, even size", {16, 8, 8}, {16, {3, 3}, {2, 2}, {1, 1}, 1, false}},
     {"3x3 stride 2, odd size", {16, 9, 7}, {32, {3, 3}, {2, 2}, {1, 1}, 1, false}},
     {"3x3 stride 3 leaves rows unread", {6, 8, 8}, {6, {3, 3}, {3, 3}, {0, 0}, 1, false}},
+    {"3x3 stride 2, 64 to 96, odd size", {64, 9, 11}, {96, {3, 3}, {2, 2}, {1, 1}, 1, false}},
+    {"3x3 stride 2, 37 to 50 with bias", {37, 11, 8}, {50, {3, 3}, {2, 2}, {1, 1}, 1, true}},
+    {"3x3 stride 2, 32 to 40, thousands of pixels", {32, 60, 58}, {40, {3, 3}, {2, 2}, {1, 1}, 1, false}, 3},
+    {"1x1, 330 to 70", {330, 5, 6}, {70, {1, 1}, {1, 1}, {0, 0}, 1, false}},
+    {"1x1, 48 to 80 with bias, thousands of pixels", {48, 40, 38}, {80, {1, 1}, {1, 1}, {0, 0}, 1, true}, 3},
+    {"1x1 stride 2, 200 to 64, odd size", {200, 13, 15}, {64, {1, 1}, {2, 2}, {0, 0}, 1, false}, 3},
     {"1x1, 16 to 64", {16, 5, 5}, {64, {1, 1}, {1, 1}, {0, 0}, 1, false}},
     {"1x1, 7 to 3", {7, 5, 5}, {3, {1, 1}, {1, 1}, {0, 0}, 1, false}},
     {"1x1 stride 2, 16 to 32", {16, 8, 8}, {32, {1, 1}, {2, 2}, {0, 0}, 1, false}},
@@ -51,6 +57,8 @@ const Row kRows[] = {
     {"4 groups, 12 to 20, stride 2", {12, 7, 7}, {20, {3, 3}, {2, 2}, {1, 1}, 4, false}},
     {"3 groups of 1x1", {9, 5, 5}, {6, {1, 1}, {1, 1}, {0, 0}, 3, true}},
     {"depthwise 16", {16, 8, 8}, {16, {3, 3}, {1, 1}, {1, 1}, 16, false}},
+    {"depthwise 48 stride 1 and 2 without padding", {48, 12, 11}, {48, {3, 3}, {1, 2}, {0, 0}, 48, false}, 3},
+    {"depthwise 16, thousands of pixels", {16, 40, 38}, {16, {3, 3}, {1, 1}, {1, 1}, 16, false}, 3},
     {"depthwise 13", {13, 7, 5}, {13, {3, 3}, {1, 1}, {1, 1}, 13, false}},
     {"depthwise 32 stride 2", {32, 9, 9}, {32, {3, 3}, {2, 2}, {1, 1}, 32, false}},
     {"depthwise 20 with bias, 5x5", {20, 7, 7}, {20, {5, 5}, {1, 1}, {2, 2}, 20, true}},
@@ -78,8 +86,8 @@ std::vector<EngineCase> convolution_cases() {
   // As the first layer, where no gradient of the input is wanted.
   for (const int64_t channels : {1, 3}) {
     for (const PixelFormat format : {PixelFormat::kUint8, PixelFormat::kFloat32}) {
-      for (const Convolution& layer : {convolution(16, 7, 2, 3), convolution(10, 3, 1, 1), convolution(64, 3, 2, 1, 1, true),
-                                       convolution(64, 11, 4, 2, 1, true)}) {
+      for (const Convolution& layer : {convolution(16, 7, 2, 3), convolution(64, 7, 2, 3), convolution(10, 3, 1, 1),
+                                       convolution(64, 3, 2, 1, 1, true), convolution(64, 11, 4, 2, 1, true)}) {
         const std::string name =
             "first layer, " + std::to_string(channels) + " channels to " + std::to_string(layer.out_channels);
         cases.push_back({name, {channels, 11, 13}, 2, Network(channels).then(layer).classify_flat(4), format});

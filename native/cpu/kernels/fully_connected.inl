@@ -30,7 +30,8 @@ void multiply_weights_row(const FullyConnectedForward& job, int64_t first_image,
   constexpr int kChains = 4;  // sums side by side: additions take their time
   const float* weights = job.weights + out * job.in;
   const float* x = job.x + first_image * job.in;
-  Vector sums[kImages][kChains] = {};
+  Vector sums[kImages][kChains];
+  set_to_zero(sums);
   int64_t i = 0;
   for (; i + kChains * kLanes <= job.in; i += kChains * kLanes) {
     ask_ahead(weights + i, kChains * kLanes);

@@ -25,6 +25,16 @@ struct Panels {
 
 constexpr int64_t kLine = 64 / sizeof(float);  // values of a cache line
 
+/// Value by value, so that they stay in registers: an array that is initialised as a whole goes to memory.
+template <int kRows, int kVectors>
+[[gnu::always_inline]] inline void set_to_zero(Vector (&sums)[kRows][kVectors]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int n = 0; n < kVectors; ++n) sums[r][n] = Vector{};
+  }
+}
+
 /// c = a * b for `rows` x (vectors * kLanes) values, or c += a * b, summed over `depth`. Value (r, d) of `a` lies at r * a_row + d
 /// * a_depth, and one of the two strides is 1.
 struct Product {
@@ -41,7 +51,8 @@ struct Product {
 
 template <int kRows, int kVectors, bool kAdd, bool kRowsContiguous, bool kAhead>
 void product_tile(const Product& p) {
-  Vector sums[kRows][kVectors] = {};
+  Vector sums[kRows][kVectors];
+  set_to_zero(sums);
   const int64_t row = kRowsContiguous ? 1 : p.a_row, step = kRowsContiguous ? p.a_depth : 1;
   const float* a = p.a;
   const float* a3 = p.a + 3 * row;  // a second base, so that every row is a base and a scaled index
@@ -50,15 +61,19 @@ void product_tile(const Product& p) {
   for (int64_t d = 0; d < p.depth; ++d, a += step, a3 += step, b += p.b_depth) {
     if constexpr (kAhead) __builtin_prefetch(next), next += p.next_step;
     Vector values[kVectors];
+#pragma GCC unroll 4
     for (int n = 0; n < kVectors; ++n) values[n] = load_vector(b + n * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const Vector factor = broadcast(r < 3 ? a[r * row] : a3[(r - 3) * row]);
+#pragma GCC unroll 4
       for (int n = 0; n < kVectors; ++n) sums[r][n] += factor * values[n];
     }
   }
   // The product is summed by itself before it is added: long chains of additions lose more.
+#pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
     for (int n = 0; n < kVectors; ++n) {
       float* to = p.c + r * p.c_row + n * kLanes;
       store_vector(to, kAdd ? load_vector(to) + sums[r][n] : sums[r][n]);

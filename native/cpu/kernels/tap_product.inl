@@ -32,7 +32,8 @@ struct TapTile {
 
 template <int kRows, int kVectors>
 void tap_tile(const TapTile& p) {
-  Vector sums[kRows][kVectors] = {};
+  Vector sums[kRows][kVectors];
+  set_to_zero(sums);
   // Memory is slower than these products: what is written here and read next is asked for in time.
   for (int r = 0; r < kRows; ++r) {
     for (int n = 0; n < kVectors * kLanes; n += kLine) __builtin_prefetch(p.c[r] + p.c_column + n, 1);
