@@ -281,7 +281,7 @@ inline void winograd_convolution(const WinogradConvolution& job) {
 /// Tiles of a batch that are transformed before their products are summed. Not by the number of threads: the order of the sums
 /// depends on it.
 inline int64_t winograd_gradient_tiles(const WinogradShape& shape) {
-  constexpr int64_t kBytes = 3 << 20;
+  constexpr int64_t kBytes = 1 << 20;
   const int64_t bytes_a_tile = kPositions * (shape.in.channels + shape.out.channels) * static_cast<int64_t>(sizeof(float));
   return std::min(std::max<int64_t>(kBytes / bytes_a_tile, 128), shape.tiles());
 }
