@@ -4,6 +4,7 @@ import { type ClientHttp2Session, constants, type Settings } from 'node:http2';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import anyTest, { type TestFn } from 'ava';
 import { CHUNK_BYTES } from '../server/config.js';
+import { openBatches } from './support/batch_call.js';
 import { call, connectTo, errorInfo, openUpload, untilArrived, upload } from './support/calls.js';
 import { noiseBatch, readCompact, trainMessages } from './support/classifier.js';
 import { type Daemon, startDaemon } from './support/daemon.js';
@@ -38,13 +39,13 @@ async function residentBytes(daemon: Daemon): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
 }
 
-test.serial('the advertised window is 4 MiB a call and 16 MiB a connection, the stream limit 16', async (t) => {
+test.serial('the advertised window is 16 MiB a call and 64 MiB a connection, the stream limit 16', async (t) => {
   const session = openSession(t.context.daemon.address);
   const [settings] = (await once(session, 'remoteSettings')) as [Settings];
-  t.is(settings.initialWindowSize, 4 * MIB);
+  t.is(settings.initialWindowSize, 16 * MIB);
   t.is(settings.maxConcurrentStreams, STREAMS);
   await ping(session);
-  t.is(session.state.remoteWindowSize, 16 * MIB);
+  t.is(session.state.remoteWindowSize, 64 * MIB);
   session.close();
 });
 
@@ -150,6 +151,27 @@ test.serial('a slow sender costs the buffer of its declared size and no more', a
   const growth = (await residentBytes(daemon)) - before;
   t.true(growth < batch.pixels.byteLength + 64 * MIB, `grew by ${Math.round(growth / MIB)} MiB for ${batch.pixels.byteLength / MIB} MiB`);
   open.cancel();
+  client.close();
+});
+
+test.serial('a client that sends more than is trained costs four batches and the window of its call', async (t) => {
+  const { daemon } = t.context;
+  const client = connectTo(daemon.address);
+  const options = { size: 512, batchSize: 16 };
+  const classifier = await readCompact(client, options);
+  const batch = noiseBatch(options);
+  await upload(client, 'trainBatch', trainMessages(classifier, batch));
+  const before = await residentBytes(daemon);
+  const flood = openBatches(client, classifier);
+  const messages = trainMessages(classifier, batch).map((message) => ({ ...message, call: undefined }));
+  for (let sent = 0; sent < 40; sent++) void flood.send(...messages);
+  // Two steps later all is full that can be.
+  await flood.next();
+  await flood.next();
+  const growth = (await residentBytes(daemon)) - before;
+  const allowed = 4 * batch.pixels.byteLength + 16 * MIB;
+  t.true(growth < allowed + 64 * MIB, `grew by ${Math.round(growth / MIB)} MiB; all that is sent is ${40 * 12} MiB`);
+  flood.cancel();
   client.close();
 });
 

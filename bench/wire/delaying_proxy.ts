@@ -18,7 +18,8 @@ const MAXIMUM_WAITING = 256 * 1024 * 1024;
 let passed = { up: 0, down: 0 };
 
 function passOn(from: Socket, to: Socket, delay: number, count: (bytes: number) => void): void {
-  const waiting: { readonly due: number; readonly bytes: Buffer }[] = [];
+  /** null is the end. */
+  const waiting: { readonly due: number; readonly bytes: Buffer | null }[] = [];
   let waitingBytes = 0;
   let timer: NodeJS.Timeout | null = null;
   const flush = () => {
@@ -27,8 +28,9 @@ function passOn(from: Socket, to: Socket, delay: number, count: (bytes: number) 
     to.cork();
     for (let head = waiting[0]; head !== undefined && head.due <= now; head = waiting[0]) {
       waiting.shift();
-      waitingBytes -= head.bytes.length;
-      to.write(head.bytes);
+      if (head.bytes === null) to.end();
+      else to.write(head.bytes);
+      waitingBytes -= head.bytes?.length ?? 0;
     }
     to.uncork();
     if (waitingBytes < MAXIMUM_WAITING) from.resume();
@@ -52,7 +54,11 @@ function passOn(from: Socket, to: Socket, delay: number, count: (bytes: number) 
     if (waitingBytes >= MAXIMUM_WAITING) from.pause();
     arm();
   });
-  from.on('end', () => setTimeout(() => to.end(), delay + 1));
+  from.on('end', () => {
+    if (delay === 0) to.end();
+    else waiting.push({ due: performance.now() + delay, bytes: null });
+    arm();
+  });
   from.on('error', () => to.destroy());
 }
 

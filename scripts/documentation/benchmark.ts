@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { BenchResult } from '../../bench/result.js';
 
 const RESULTS = new URL('../../bench/results/', import.meta.url);
 
 /** The tables of a benchmark's results that are kept, one for each machine. */
-export function benchmark<Result extends BenchResult>(name: string, table: (result: Result) => string): string {
+export function benchmark<Result>(name: string, table: (result: Result) => string): string {
   const folder = new URL(`${name}/`, RESULTS);
   return readdirSync(folder)
     .filter((file) => file.endsWith('.json'))
