@@ -16,16 +16,21 @@ interface GrpcCallInternals {
 }
 
 interface Attempt {
-  readonly child?: { readonly http2Stream?: ClientHttp2Stream };
+  /** Null while the channel connects. */
+  readonly child?: { readonly http2Stream?: ClientHttp2Stream } | null;
 }
 
 /**
  * The HTTP/2 stream of a call whose first message has been written: what is written to it follows that message. grpc-js copies each message
  * into a frame of its own on the way there, which costs more than all the rest; connecting, deadline, cancelling and the answer stay with it.
+ *
+ * @returns null as long as the channel connects, after a lost connection for instance
  */
-export function http2StreamOf(call: SendingCall): ClientHttp2Stream {
+export function http2StreamOf(call: SendingCall): ClientHttp2Stream | null {
   const internals = (call as unknown as GrpcCallInternals).call;
-  const stream = internals?.call?.child?.underlyingCalls?.at(-1)?.call?.child?.http2Stream;
+  const attempt = internals?.call?.child?.underlyingCalls?.at(-1)?.call;
+  if (attempt?.child === null) return null;
+  const stream = attempt?.child?.http2Stream;
   if (internals === undefined || stream === undefined) {
     throw new Error('this version of @grpc/grpc-js keeps the streams of its calls elsewhere: nothing can be uploaded; install 1.14.7');
   }

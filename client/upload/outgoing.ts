@@ -1,8 +1,12 @@
 import type { ClientHttp2Stream } from 'node:http2';
+import { setTimeout as pause } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { http2StreamOf, type SendingCall } from '../transport/http2_stream.js';
 import { chunks, type UploadBody } from './body.js';
 import { chunkHead, frame } from './frame.js';
+
+/** Milliseconds between two looks for the stream of a call whose channel connects. */
+const CONNECTING_MS = 1;
 
 /**
  * The sending side of a call whose messages are encoded already. It is no faster than the server takes them: what is written waits in the
@@ -39,17 +43,17 @@ export class Outgoing {
     return checksum;
   }
 
-  #open(message: Buffer): Promise<ClientHttp2Stream | null> {
-    return new Promise((resolve, reject) => {
-      this.call.once('status', () => resolve(null));
-      this.call.write(message, () => {
-        try {
-          resolve(this.#ended ? null : http2StreamOf(this.call));
-        } catch (error) {
-          reject(error);
-        }
-      });
+  async #open(message: Buffer): Promise<ClientHttp2Stream | null> {
+    await new Promise<void>((resolve) => {
+      this.call.once('status', () => resolve());
+      this.call.write(message, () => resolve());
     });
+    // grpc-js takes the message before it has a connection, and does not tell when it has got one.
+    for (; !this.#ended; await pause(CONNECTING_MS)) {
+      const stream = http2StreamOf(this.call);
+      if (stream !== null) return stream;
+    }
+    return null;
   }
 
   async #send(buffers: readonly Buffer[]): Promise<boolean> {
