@@ -191,10 +191,6 @@ export const catalogue = {
     { status: status.DATA_LOSS, retry: true, required: ['got', 'wanted'] },
     (m) => `the bytes that arrived have the CRC-32 ${m.got}, the commit says ${m.wanted}; send them again`,
   ),
-  CLIENT_STALLED: entry(
-    { status: status.DEADLINE_EXCEEDED, retry: true, required: ['problem', 'seconds'] },
-    (m) => `${m.problem} for ${m.seconds} seconds; the call was ended to free what it held, call again`,
-  ),
   STEP_MISMATCH: entry(
     { status: status.ABORTED, required: ['got', 'wanted'] },
     (m) => `expected_step is ${m.got}, the classifier's step is ${m.wanted}; another call trained it, read step and decide again`,
@@ -247,6 +243,10 @@ export const catalogue = {
   IMAGE_STORE_UNAVAILABLE: entry(
     { status: status.FAILED_PRECONDITION, required: ['problem'] },
     (m) => `this server cannot store images: ${m.problem}; send them with each batch`,
+  ),
+  CLIENT_STALLED: entry(
+    { status: status.DEADLINE_EXCEEDED, retry: true, required: ['problem', 'seconds'] },
+    (m) => `${m.problem} for ${m.seconds} seconds; the call was ended to free what it held, call again`,
   ),
 } as const;
 
