@@ -76,6 +76,34 @@ test('one message may carry header, bytes and commit', async (t) => {
   t.deepEqual(sink.bytes, all);
 });
 
+test('bytes may come in pieces', async (t) => {
+  const all = bytes(900);
+  const pieces = [all.subarray(0, 300), nothing, all.subarray(300, 301), all.subarray(301)];
+  const { sink } = await receive(
+    stream(
+      { header: { totalBytes: 900 }, pixels: nothing },
+      { pixels: nothing, pieces },
+      { pixels: nothing, commit: { crc32: crc32(all) } },
+    ),
+  ).result;
+  t.deepEqual(sink.bytes, all);
+});
+
+test('an upload of which nothing more comes is ended, and its sink closed', async (t) => {
+  const silent = async function* (): AsyncGenerator<Message> {
+    yield { header: { totalBytes: 10 }, pixels: bytes(4) };
+    await new Promise(() => {});
+  };
+  const { result, sinks } = receive(silent(), never, 0.05);
+  // The limit alone would not keep the process: a server has its sockets.
+  const alive = setInterval(() => {}, 1000);
+  const error = await t.throwsAsync<Refusal>(result);
+  clearInterval(alive);
+  t.is(error.reason, 'CLIENT_STALLED');
+  t.deepEqual(error.metadata, { problem: 'nothing came after 4 bytes of an upload', seconds: '0.05' });
+  t.is(sinks[0]?.closed, 1);
+});
+
 test('what follows the commit is not read', async (t) => {
   const all = bytes(5);
   let readOn = false;

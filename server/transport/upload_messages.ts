@@ -7,8 +7,8 @@ import { messagesOf } from './messages.js';
 const READ_AHEAD_BYTES = 256 * 1024;
 
 /**
- * The messages of a call that uploads, read from the HTTP/2 stream under it. A message that carries bytes alone comes as several, one for each
- * piece that the network delivered: grpc-js would copy the pieces together, and each message costs it more than its bytes do.
+ * The messages of a call that uploads, read from the HTTP/2 stream under it. Of messages that carry bytes alone those that have come are one,
+ * with `pieces` as the network delivered them: grpc-js would copy the pieces together, and each message costs it more than its bytes do.
  *
  * @param signal a reader that waits when it is aborted is told its reason
  */
@@ -21,7 +21,6 @@ export function uploadMessagesOf<Message>(
   if (internals.incomingEncoding !== 'identity') return messagesOf(call, signal);
   const { stream, handler, maxReceiveMessageSize } = internals;
   const empty = handler.deserialize(Buffer.alloc(0)) as Message & object;
-  const bytesField = 'pixels' in empty ? 'pixels' : 'data';
   const reader = new FrameReader(maxReceiveMessageSize < 0 ? Number.POSITIVE_INFINITY : maxReceiveMessageSize);
   let arrivals: Arrival[] = [];
   let position = 0;
@@ -63,12 +62,22 @@ export function uploadMessagesOf<Message>(
       return null;
     }
   };
+  /** The bytes that have come behind those at hand. */
+  const morePieces = (): Buffer[] => {
+    const pieces: Buffer[] = [];
+    for (let bytes = arrivals[position]?.bytes; bytes != null; bytes = arrivals[position]?.bytes) {
+      pieces.push(bytes);
+      position++;
+    }
+    return pieces;
+  };
   const next = async (): Promise<IteratorResult<Message, undefined>> => {
     for (;;) {
       signal.throwIfAborted();
       const arrival = arrivals[position++];
       if (arrival !== undefined) {
-        const value = arrival.message === null ? { ...empty, [bytesField]: arrival.bytes } : decode(arrival.message);
+        if (arrival.bytes !== null) return { done: false, value: { ...empty, pieces: [arrival.bytes, ...morePieces()] } };
+        const value = decode(arrival.message);
         if (value === null) continue;
         return { done: false, value };
       }

@@ -4,10 +4,14 @@ import { CHUNK_BYTES, type Limits } from '../config.js';
 import { refuse } from '../errors/refusal.js';
 import { IdleLimit } from './idle_limit.js';
 
-/** One message of an upload; each upload's messages name their bytes in their own way. */
+/**
+ * One message of an upload; each upload's messages name their bytes in their own way. In `pieces` are the bytes of one message or several as
+ * they came, in place of those.
+ */
 export type UploadMessage<Header> = {
   readonly header?: Header | undefined;
   readonly commit?: UploadCommit | undefined;
+  readonly pieces?: readonly Uint8Array[] | undefined;
 } & ({ readonly pixels: Uint8Array } | { readonly data: Uint8Array });
 
 /** Where the bytes of an upload go. A staging buffer of the engine is one. */
@@ -82,9 +86,9 @@ export class UploadReceiver<Header> {
         } else if (message.header !== undefined) {
           throw refuse('UPLOAD_MALFORMED', { problem: 'a second header' });
         }
-        const bytes = bytesOf(message);
-        checkChunk(bytes.byteLength, this.#received, declaration.totalBytes);
-        if (bytes.byteLength > 0) {
+        for (const bytes of piecesOf(message)) {
+          checkChunk(bytes.byteLength, this.#received, declaration.totalBytes);
+          if (bytes.byteLength === 0) continue;
           declaration.sink.write(this.#received, bytes);
           checksum = crc32(bytes, checksum);
           this.#received += bytes.byteLength;
@@ -144,8 +148,8 @@ function firstHeader<Header>(message: UploadMessage<Header>): Header {
   return message.header;
 }
 
-function bytesOf(message: UploadMessage<unknown>): Uint8Array {
-  return 'pixels' in message ? message.pixels : message.data;
+function piecesOf(message: UploadMessage<unknown>): readonly Uint8Array[] {
+  return message.pieces ?? ['pixels' in message ? message.pixels : message.data];
 }
 
 function checkChunk(bytes: number, received: number, total: number): void {
