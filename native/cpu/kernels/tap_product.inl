@@ -92,24 +92,26 @@ inline void tap_tiles(const TapTile& p, int64_t rows, int64_t vectors) {
   tap_tiles<4>(p, rows);
 }
 
-/// Rows that a thread computes at a time.
-inline int64_t tap_block_rows(const TapGrid& grid, int64_t taps) {
+/// Rows that a thread computes at a time: blocks of nearly the same size, and so many blocks or panels that each thread gets as many.
+inline int64_t tap_block_rows(const TapGrid& grid, int64_t taps, int64_t threads) {
   constexpr int64_t kBytes = 384 * 1024;
   const int64_t bytes_a_row = grid.in.channels * std::clamp<int64_t>(taps, 1, 4) * static_cast<int64_t>(sizeof(float));
   const int64_t wanted = std::clamp<int64_t>(kBytes / bytes_a_row, 96, 192);
-  return std::min(round_up(wanted, kTileRows), round_up(grid.rows(), kTileRows));
+  int64_t blocks = (grid.rows() + wanted - 1) / wanted;
+  if (Panels(grid.out.channels).count % threads != 0) blocks = round_up(blocks, threads);
+  return round_up((grid.rows() + blocks - 1) / blocks, kTileRows);
 }
 
 /// What a thread knows of its block of rows.
 class TapBlock {
  public:
-  static int64_t values(const TapGrid& grid, int64_t taps) {
-    const int64_t rows = tap_block_rows(grid, taps);
+  static int64_t values(const TapGrid& grid, int64_t taps, int64_t threads) {
+    const int64_t rows = tap_block_rows(grid, taps, threads);
     return round_up(((rows + kTileRows) * taps + rows) * pointer_values() + grid.in.channels + kTileRows * kPanel + kPanel, kLanes);
   }
 
   TapBlock(const TapProduct& job, float* scratch)
-      : job_(job), rows_at_once_(tap_block_rows(job.grid, taps())), row_pointers_(rows_at_once_ + kTileRows), pieces_(taps(), job.grid.in.channels), panels_(job.grid.out.channels) {
+      : job_(job), rows_at_once_(tap_block_rows(job.grid, taps(), job.threads)), row_pointers_(rows_at_once_ + kTileRows), pieces_(taps(), job.grid.in.channels), panels_(job.grid.out.channels) {
     sources_ = reinterpret_cast<const float**>(scratch);
     targets_ = reinterpret_cast<float**>(scratch + row_pointers_ * taps() * pointer_values());
     zeros_ = scratch + (row_pointers_ * taps() + rows_at_once_) * pointer_values();
@@ -221,17 +223,17 @@ class TapBlock {
 };
 
 inline int64_t tap_product_scratch(const TapGrid& grid, int64_t taps, int64_t threads) {
-  return threads * TapBlock::values(grid, taps);
+  return threads * TapBlock::values(grid, taps, threads);
 }
 
 inline void tap_product(const TapProduct& job) {
   const int64_t taps = static_cast<int64_t>(job.taps.size());
   const int64_t panels = Panels(job.grid.out.channels).count;
-  const int64_t rows = tap_block_rows(job.grid, taps), blocks = (job.grid.rows() + rows - 1) / rows;
+  const int64_t rows = tap_block_rows(job.grid, taps, job.threads), blocks = (job.grid.rows() + rows - 1) / rows;
 #pragma omp parallel num_threads(static_cast<int>(job.threads))
   {
     const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    TapBlock block(job, job.scratch + thread * TapBlock::values(job.grid, taps));
+    TapBlock block(job, job.scratch + thread * TapBlock::values(job.grid, taps, job.threads));
     int64_t present = -1;
     for (int64_t task = blocks * panels * thread / threads; task < blocks * panels * (thread + 1) / threads; ++task) {
       if (task / panels != present) block.go_to((present = task / panels) * rows);
