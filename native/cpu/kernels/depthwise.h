@@ -12,14 +12,18 @@ struct DepthwiseShape {
   Layout out;
   int64_t stride_height, stride_width;
   int64_t padding_height, padding_width;
+
+  /// Whether the data gradient is a convolution itself, with the filters turned by 180 degrees: without strides.
+  bool turns_filters() const { return stride_height == 1 && stride_width == 1; }
+  int64_t filter_values() const { return 9 * in.channels; }
 };
 
-/// y = W * x, or dx = W^T * dy.
+/// y = W * x, or dx = W^T * dy by the turned filters where turns_filters() says so, else by the same.
 struct DepthwiseConvolution {
   DepthwiseShape shape;
   bool data_gradient;
   const float* from;     // x, or dy
-  const float* weights;  // (channels, 1, 3, 3)
+  const float* filters;  // (tap, channel)
   float* to;             // y, or dx
   float* scratch;
 };
@@ -38,6 +42,8 @@ struct DepthwiseKernels {
   /// Channels come in multiples of this.
   int64_t channels;
 
+  /// Weights (channels, 1, 3, 3) to filters (tap, channel), if wanted turned by 180 degrees.
+  void (*filters)(const float* weights, int64_t channels, bool turned, float* filters);
   /// Values of scratch memory.
   int64_t (*convolution_scratch)(const DepthwiseShape& shape);
   void (*convolution)(DepthwiseConvolution job);

@@ -68,9 +68,14 @@ template <int kCount = kDepthwiseTaps, class F>
   }
 }
 
-inline int64_t depthwise_scratch(const DepthwiseShape& shape) {
-  return kDepthwiseTaps * shape.in.channels + 3 * std::max(shape.in.width, shape.out.width);
+inline void depthwise_filters(const float* weights, int64_t channels, bool turned, float* filters) {
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t t = 0; t < kDepthwiseTaps; ++t)
+      filters[t * channels + c] = weights[c * kDepthwiseTaps + (turned ? kDepthwiseTaps - 1 - t : t)];
+  }
 }
+
+inline int64_t depthwise_scratch(const DepthwiseShape& shape) { return 3 * std::max(shape.in.width, shape.out.width); }
 
 /// Nine pixels of which rows and columns are neighbours: three of each row, rows `pitch` apart.
 struct DepthwiseWindow {
@@ -107,13 +112,13 @@ inline void convolve_window(const DepthwiseWindow& window, const float* filters,
 }
 
 /// One pixel of the result, wherever its taps lie.
-inline void convolve_taps(const DepthwiseConvolution& job, const float* filters, int64_t channels, int tap_count,
-                          const int64_t* offsets, const int64_t* taps, float* to) {
+inline void convolve_taps(const DepthwiseConvolution& job, int64_t channels, int tap_count, const int64_t* offsets,
+                          const int64_t* taps, float* to) {
   with_taps(tap_count, [&](auto count) {
     for (int64_t c = 0; c < channels; c += kLanes) {
       Vector sum{};
       for (int k = 0; k < count; ++k)
-        sum += load_vector(job.from + offsets[k] + c) * load_vector(filters + taps[k] * channels + c);
+        sum += load_vector(job.from + offsets[k] + c) * load_vector(job.filters + taps[k] * channels + c);
       store_vector(to + c, sum);
     }
   });
@@ -121,19 +126,12 @@ inline void convolve_taps(const DepthwiseConvolution& job, const float* filters,
 
 inline void depthwise_convolution(DepthwiseConvolution job) {
   const int64_t channels = job.shape.in.channels;
-  // Without strides the data gradient is a convolution with the filters turned by 180 degrees.
-  const bool turned = job.data_gradient && job.shape.stride_height == 1 && job.shape.stride_width == 1;
-  if (turned) {
+  if (job.data_gradient && job.shape.turns_filters()) {
     job.data_gradient = false;
     job.shape = {job.shape.out, job.shape.in, 1, 1, 2 - job.shape.padding_height, 2 - job.shape.padding_width};
   }
-  float* filters = job.scratch;  // (tap, channel)
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t t = 0; t < kDepthwiseTaps; ++t)
-      filters[t * channels + c] = job.weights[c * kDepthwiseTaps + (turned ? kDepthwiseTaps - 1 - t : t)];
-  }
   const DepthwiseWalk walk(job.shape, job.data_gradient);
-  auto* columns = reinterpret_cast<int32_t*>(filters + kDepthwiseTaps * channels);
+  auto* columns = reinterpret_cast<int32_t*>(job.scratch);
   walk.fill_columns(columns);
   const int64_t pitch = walk.from.width * channels;
 #pragma omp parallel for collapse(2) schedule(static)
@@ -145,10 +143,10 @@ inline void depthwise_convolution(DepthwiseConvolution job) {
           [&](int64_t x, int64_t offset) {
             const DepthwiseWindow window{job.from + offset, pitch, channels};
             ask_for_next_row(window, job.shape);
-            convolve_window(window, filters, row + x * channels);
+            convolve_window(window, job.filters, row + x * channels);
           },
           [&](int64_t x, int count, const int64_t* offsets, const int64_t* taps) {
-            convolve_taps(job, filters, channels, count, offsets, taps, row + x * channels);
+            convolve_taps(job, channels, count, offsets, taps, row + x * channels);
           });
     }
   }
@@ -252,6 +250,7 @@ inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
 
 constexpr DepthwiseKernels kDepthwise = {
     .channels = kLanes,
+    .filters = depthwise_filters,
     .convolution_scratch = depthwise_scratch,
     .convolution = depthwise_convolution,
     .weight_gradient_scratch = depthwise_gradient_scratch,

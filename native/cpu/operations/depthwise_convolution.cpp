@@ -17,6 +17,7 @@ class DepthwiseConvolutionOperation final : public Operation {
     x_ = builder.read_value(input_).buffer;
     if (!builder.frozen(node)) builder.keep_for_backward(x_);
     y_ = builder.create_value(node, shape.out, shape.out_type).buffer;
+    filters_ = builder.arena().add_persistent(float_bytes(shape_.filter_values()));
     scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_)));
   }
 
@@ -24,13 +25,16 @@ class DepthwiseConvolutionOperation final : public Operation {
     gradient_.plan(builder, node_);
     if (!builder.frozen(node_)) gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
     if (!builder.wants_gradient(input_)) return;
+    if (shape_.turns_filters()) turned_filters_ = builder.scratch(float_bytes(shape_.filter_values()));
     data_scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_)));
     dx_ = builder.create_gradient(input_);
   }
 
   void bind(const Arena& arena) override { arena_ = arena; }
 
-  void forward(SubBatch& batch) override { convolve(batch, false, arena_.at<float>(x_), y_, scratch_); }
+  void load_weights(const float* values) override { pack_filters(values, false, filters_); }
+
+  void forward(SubBatch& /*batch*/) override { convolve(false, arena_.at<float>(x_), filters_, y_, scratch_); }
 
   void backward(SubBatch& batch) override {
     const float* dy = gradient_.compute(arena_);
@@ -43,17 +47,23 @@ class DepthwiseConvolutionOperation final : public Operation {
                                 .scratch = arena_.at<float>(gradient_scratch_)});
     }
     batch.weights_done();
-    if (dx_ >= 0) convolve(batch, true, dy, dx_, data_scratch_);
+    if (dx_ < 0) return;
+    if (turned_filters_ >= 0) pack_filters(batch.values, true, turned_filters_);
+    convolve(true, dy, turned_filters_ >= 0 ? turned_filters_ : filters_, dx_, data_scratch_);
   }
 
  private:
   static const DepthwiseKernels& kernel() { return *kernels().depthwise; }
 
-  void convolve(const SubBatch& batch, bool data_gradient, const float* from, BufferId to, BufferId scratch) const {
+  void pack_filters(const float* values, bool turned, BufferId to) const {
+    kernel().filters(values + weights_offset_, shape_.in.channels, turned, arena_.at<float>(to));
+  }
+
+  void convolve(bool data_gradient, const float* from, BufferId filters, BufferId to, BufferId scratch) const {
     kernel().convolution({.shape = shape_,
                           .data_gradient = data_gradient,
                           .from = from,
-                          .weights = batch.values + weights_offset_,
+                          .filters = arena_.at<float>(filters),
                           .to = arena_.at<float>(to),
                           .scratch = arena_.at<float>(scratch)});
   }
@@ -65,6 +75,8 @@ class DepthwiseConvolutionOperation final : public Operation {
   BufferId x_ = -1;
   BufferId y_ = -1;
   BufferId dx_ = -1;
+  BufferId filters_ = -1;
+  BufferId turned_filters_ = -1;
   BufferId scratch_ = -1;
   BufferId data_scratch_ = -1;
   BufferId gradient_scratch_ = -1;
