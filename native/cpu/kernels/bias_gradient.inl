@@ -1,6 +1,7 @@
 // Gradient of a bias. Included by variant.cpp inside the variant's own namespace.
 
-inline void bias_gradient(const BiasGradient& job) {
+template <class T>
+void bias_gradient(const BiasGradient<T>& job) {
   const Layout& layout = job.layout;
   const int64_t channels = layout.channels, items = reduction_items(layout);
   for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t /*channel*/) {
@@ -10,10 +11,10 @@ inline void bias_gradient(const BiasGradient& job) {
       for (int64_t done = 0; done < rows; done += kCachedRows) {
         TileValues<float, decltype(width)> sums(width);
         for (int64_t r = done; r < std::min(done + kCachedRows, rows); ++r) {
-          const float* values = job.dy + first + r * channels + tile;
+          const T* values = job.dy + first + r * channels + tile;
           ask_ahead(values, width);
 #pragma omp simd
-          for (int64_t c = 0; c < width; ++c) sums[c] += values[c];
+          for (int64_t c = 0; c < width; ++c) sums[c] += load(values[c]);
         }
         for (int64_t c = 0; c < width; ++c) partial[c] += static_cast<double>(sums[c]);
       }
