@@ -21,7 +21,7 @@ import { PACKAGE_ROOT } from '../server/package_root.js';
 import { measureAccuracy } from './accuracy/measure.js';
 import { accuracyTable } from './accuracy/table.js';
 import { measureAgreement } from './agreement/measure.js';
-import { agreementTable } from './agreement/table.js';
+import { agreementTable, inOrderOfNetworks } from './agreement/table.js';
 import { APPLY_CASES } from './apply/case.js';
 import { compareApply } from './apply/compare.js';
 import { measureFreeze } from './freeze.js';
@@ -140,7 +140,7 @@ program
       names.length > 0 && json !== undefined && existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as BenchResult).rows : [];
     const others = kept.filter((row) => !names.some((name) => row.case.startsWith(`${name} `)));
     const result = await measureAgreement(names, peer === undefined ? null : resolve(peer), (rows) => {
-      const soFar: BenchResult = { machine: describeMachine(), command, rows: [...others, ...rows] };
+      const soFar: BenchResult = { machine: describeMachine(), command, rows: inOrderOfNetworks([...others, ...rows]) };
       if (json !== undefined) writeFileSync(json, `${JSON.stringify(soFar, null, 2)}\n`);
       return soFar;
     });

@@ -1,3 +1,4 @@
+import { networks } from '../../server/networks/index.js';
 import { type BenchResult, machineLine, type Row } from '../result.js';
 import type { Agreement, Quantities } from './compare.js';
 import { geometricMean, QUANTITIES, type Quantity } from './distances.js';
@@ -27,6 +28,12 @@ export function agreementRows(network: string, sequences: readonly (readonly Agr
       return { case: `${network} ${precision} ${quantity}`, ours, peer, ratio: ours / peer, unit: 'relative error', details };
     }),
   );
+}
+
+/** In which order networks were measured does not matter. */
+export function inOrderOfNetworks(rows: readonly Row[]): Row[] {
+  const position = ({ case: name }: Row) => networks.findIndex((network) => name.startsWith(`${network.name} `));
+  return rows.toSorted((a, b) => position(a) - position(b));
 }
 
 /** Tables of a line for each network and precision: the errors, and ours over PyTorch's in both orders with the interval of each ratio. */
@@ -88,6 +95,7 @@ function isLarger({ low }: Ratio): boolean {
 }
 
 function ratioCell(ratio: Ratio): string {
+  if (!Number.isFinite(ratio.high)) return digits(ratio.ratio);
   const text = `${digits(ratio.ratio)} (${digits(ratio.low)}..${digits(ratio.high)})`;
   return isLarger(ratio) ? `**${text}**` : text;
 }
