@@ -8,8 +8,8 @@
 namespace dl::cpu {
 
 /// One layer's weights as the primitives want them: copies of the float32 masters in other layouts and types, in the arena. They
-/// stay and are loaded when the masters change; or they live from the layer's forward to its backward half alone, for layers whose
-/// weights change at every step anyhow, and are loaded by each forward half.
+/// stay and are loaded when the masters change; or they live from the layer's forward to its backward half alone, for layers
+/// whose weights change at every step anyhow, and are loaded by each forward half.
 class WeightCopies {
  public:
   WeightCopies() = default;
