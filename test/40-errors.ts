@@ -82,6 +82,7 @@ const ELSEWHERE: Partial<Record<Reason, string>> = {
   CLASSIFIER_FAILED: 'asks for a defect of the engine; 29-classifier-faults puts one there',
   INTERNAL: 'asks for a defect of the server',
   SERVER_STOPPING: 'asks for a server that stops: 34-process',
+  CLIENT_STALLED: 'asks for a client that stops sending: 33-stalled-clients',
 };
 
 test('every refusal of the contract is provoked here, or says why it cannot be', (t) => {
