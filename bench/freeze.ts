@@ -40,7 +40,7 @@ export async function measureFreeze({ network: name, size, batch, precision, rou
   const network = networkByName(name);
   if (network === null) throw new Error(`no network ${name}`);
   const binding = engineBinding();
-  const engine = new binding.Engine({ threads: 1, queueLength: 1 });
+  const engine = new binding.Engine({ gpu: null, threads: 1, queueLength: 1 });
   const input = { channels: 3, height: size, width: size };
   const graph = network.graph({ classes: CLASSES, channels: 3, width: size, height: size });
   const pixels = Uint8Array.from({ length: batch * size * size * 3 }, (_, index) => (index * 2654435761) >>> 24);

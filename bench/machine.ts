@@ -32,7 +32,7 @@ print(f"PyTorch {torch.__version__}" + (f", oneDNN {onednn[1] or onednn[2]}" if 
 export function describeMachine(peer: string = pytorch()): Machine {
   const cpuinfo = readFileSync('/proc/cpuinfo', 'utf8');
   const [processor] = cpus();
-  const engine = new (engineBinding().Engine)({ threads: 1, queueLength: 1 });
+  const engine = new (engineBinding().Engine)({ gpu: null, threads: 1, queueLength: 1 });
   const { libraries } = engine.info;
   void engine.close();
   return {

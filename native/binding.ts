@@ -5,7 +5,8 @@
  */
 import type { NetworkGraph } from './graph.js';
 
-export type Precision = 'float32' | 'bfloat16';
+/** tf32 on GPUs alone: float32 whose products are of the upper 19 bits. */
+export type Precision = 'float32' | 'tf32' | 'bfloat16';
 
 /** Why the engine refused; `reason` of {@link EngineError}. */
 export type EngineReason =
@@ -50,17 +51,26 @@ export interface EngineError extends Error {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export interface EngineInfo {
-  /** Name of the processor. */
+export interface DeviceInfo {
+  /** Name of the processor or of the GPU. */
   readonly deviceName: string;
-  readonly threads: number;
-  /** Bytes of memory of the machine. */
+  /** Bytes of memory of the machine or of the GPU. */
   readonly memoryBytes: number;
   readonly precisions: readonly Precision[];
   /** For instance `oneDNN 2.6.3`. */
   readonly libraries: readonly string[];
-  /** The instruction set that the engine's own kernels use, for instance `avx512`. */
+  /** What the engine's own kernels are made for, for instance `avx512` or `compute capability 9.0`. */
   readonly instructionSet: string;
+}
+
+export interface EngineInfo extends DeviceInfo {
+  readonly threads: number;
+}
+
+/** A GPU, or the reason why there is none. */
+export interface GpuInfo extends DeviceInfo {
+  /** Why it cannot be used: NO_GPU, CUDNN_MISSING or CUBLAS_MISSING; null where it can. */
+  readonly problem: EngineError | null;
 }
 
 /** One device with its one thread and its bounded queue. */
@@ -73,6 +83,8 @@ export interface Engine {
 }
 
 export interface EngineOptions {
+  /** Index of the GPU to compute on; null: the processors. One engine at a time may have a GPU. */
+  readonly gpu: number | null;
   /** Threads that compute; null means all that the process may use. */
   readonly threads: number | null;
   /** Jobs that may wait beside the one that runs, 1 or more; the next is rejected with QUEUE_FULL. */
@@ -339,6 +351,8 @@ export interface ImageWorkers {
 
 /** What the addon exports. */
 export interface Binding {
+  /** The GPUs of this machine, by their index; one entry that says why where there is none. Found out at the first call. */
+  readonly gpus: () => readonly GpuInfo[];
   readonly Engine: new (options: EngineOptions) => Engine;
   readonly StagingBuffer: new (byteLength: number) => StagingBuffer;
   readonly ImageWorkers: new (options: ImageWorkersOptions) => ImageWorkers;

@@ -30,7 +30,7 @@ const MEMBERS = {
     'close',
   ],
   ImageWorkers: ['prepare', 'cancel', 'close'],
-} as const satisfies Record<keyof Binding, readonly string[]>;
+} as const satisfies Record<Exclude<keyof Binding, 'gpus'>, readonly string[]>;
 
 /** Whether a caught value comes from the addon and so has a `reason` and `metadata`. */
 export function isEngineError(error: unknown): error is EngineError {
@@ -61,6 +61,7 @@ function packageRoot(): string {
 
 /** The first thing that an addon's exports lack, or null. */
 function missingMember(exports: Record<string, unknown>): string | null {
+  if (typeof exports.gpus !== 'function') return 'gpus';
   for (const [name, members] of Object.entries(MEMBERS)) {
     const definition = exports[name];
     if (typeof definition !== 'function') return name;

@@ -56,7 +56,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     maximumPixelBytes: limits.pixelCacheBytes ?? Math.floor(totalmem() * PIXEL_CACHE_SHARE),
   };
   const images = await openImageStore(store, log);
-  const engine = new binding.Engine({ threads: config.threads, queueLength: ENGINE_QUEUE_LENGTH });
+  const engine = new binding.Engine({ gpu: null, threads: config.threads, queueLength: ENGINE_QUEUE_LENGTH });
   const state = createServerState({ binding, engine, modelFolder, images, limits, log });
   try {
     return await serve(config, identity, state, log);

@@ -27,8 +27,8 @@ test('an error of the engine is an Error with a sentence, a reason and metadata'
 
 test('Engine refuses wrong options', async (t) => {
   for (const wrong of [...WRONG, 0, 1.5, -1, 100_000, Number.NaN] as never[]) {
-    t.is(await refusesArgument(() => new Engine({ threads: wrong, queueLength: 1 }), 'threads'), null);
-    t.is(await refusesArgument(() => new Engine({ threads: 1, queueLength: wrong }), 'queueLength'), null);
+    t.is(await refusesArgument(() => new Engine({ gpu: null, threads: wrong, queueLength: 1 }), 'threads'), null);
+    t.is(await refusesArgument(() => new Engine({ gpu: null, threads: 1, queueLength: wrong }), 'queueLength'), null);
   }
   t.is(await refusesArgument(() => new Engine(null as never), 'options'), null);
 });

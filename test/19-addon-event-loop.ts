@@ -12,7 +12,7 @@ const BOUND_MILLISECONDS = 50;
 const REPETITIONS = 5;
 
 const { Engine, Model } = engineBinding();
-const engine = new Engine({ threads: null, queueLength: 8 });
+const engine = new Engine({ gpu: null, threads: null, queueLength: 8 });
 const model = new Model(engine, resnet18.graph({ classes: 1000, ...INPUT }), INPUT, 1n);
 const batch = noiseBatch(INPUT, BATCH_SIZE);
 test.after.always(() => engine.close());

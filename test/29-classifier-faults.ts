@@ -14,7 +14,7 @@ import { defaultSettings, type Settings } from '../server/parameters/settings.js
 const test = anyTest as TestFn<{ engine: Engine }>;
 
 test.before((t) => {
-  t.context.engine = new (engineBinding().Engine)({ threads: 1, queueLength: 16 });
+  t.context.engine = new (engineBinding().Engine)({ gpu: null, threads: 1, queueLength: 16 });
 });
 
 test.after.always((t) => t.context.engine.close());

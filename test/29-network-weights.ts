@@ -11,7 +11,7 @@ import { networks } from '../server/networks/index.js';
 const test = anyTest as TestFn<{ engine: Engine; factory: ClassifierFactory }>;
 
 test.before((t) => {
-  const engine = new (engineBinding().Engine)({ threads: 2, queueLength: 16 });
+  const engine = new (engineBinding().Engine)({ gpu: null, threads: 2, queueLength: 16 });
   const device = { precisions: engine.info.precisions, memory: new MemoryBudget(8 * 2 ** 30), estimator: new MemoryEstimator(engine) };
   t.context = { engine, factory: new ClassifierFactory(engineBinding(), engine, device) };
 });

@@ -81,7 +81,7 @@ function openModel(engine: Engine, { definition }: Case): Model {
 
 let engine: Engine;
 test.before(() => {
-  engine = new (engineBinding().Engine)({ threads: 2, queueLength: 4 });
+  engine = new (engineBinding().Engine)({ gpu: null, threads: 2, queueLength: 4 });
 });
 test.after.always(() => engine.close());
 

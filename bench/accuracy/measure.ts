@@ -16,7 +16,7 @@ export async function measureAccuracy(): Promise<Row> {
   const training = firstImages(photographs.training, RECIPE.trainingImages);
   const test = firstImages(photographs.test, RECIPE.testImages);
   const { classes } = photographs;
-  const engine = new (engineBinding().Engine)({ threads: null, queueLength: 4 });
+  const engine = new (engineBinding().Engine)({ gpu: null, threads: null, queueLength: 4 });
   const { threads } = engine.info;
   const folder = await mkdtemp(join(tmpdir(), 'accuracy-'));
   const [ours, peer]: [number[], number[]] = [[], []];

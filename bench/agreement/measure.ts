@@ -23,7 +23,7 @@ export async function measureAgreement<Saved>(
   const photographs = await loadPhotographs();
   const sequences = new Map<string, Agreement[][]>();
   let saved = save([]);
-  const engine = new (engineBinding().Engine)({ threads: THREADS, queueLength: 4 });
+  const engine = new (engineBinding().Engine)({ gpu: null, threads: THREADS, queueLength: 4 });
   for (const agreementCase of agreementCases(names, photographs.classes)) {
     const { name } = agreementCase.network;
     console.error(`${name}, sequence ${agreementCase.seed}`);

@@ -19,7 +19,7 @@ class Application {
   constructor(private readonly request: ApplyRequest) {
     const { graph, size, batch, threads } = request;
     const binding = engineBinding();
-    this.#engine = new binding.Engine({ threads, queueLength: 1 });
+    this.#engine = new binding.Engine({ gpu: null, threads, queueLength: 1 });
     this.#model = new binding.Model(this.#engine, graph, { channels: 3, height: size, width: size }, 1n);
     this.#pixels = Uint8Array.from({ length: batch * size * size * 3 }, () => Math.floor(Math.random() * 256));
     this.#buffer = new binding.StagingBuffer(this.#pixels.byteLength);

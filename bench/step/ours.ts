@@ -16,7 +16,7 @@ class Training {
   constructor(stepCase: StepCase) {
     const { graph, classes, width, height, batch, precision, threads } = stepCase;
     const binding = engineBinding();
-    this.engine = new binding.Engine({ threads, queueLength: 1 });
+    this.engine = new binding.Engine({ gpu: null, threads, queueLength: 1 });
     this.model = new binding.Model(this.engine, graph, { channels: 3, height, width }, 1n);
     this.pixels = Uint8Array.from({ length: batch * height * width * 3 }, () => Math.floor(Math.random() * 256));
     this.labels = Int32Array.from({ length: batch }, () => Math.floor(Math.random() * classes));

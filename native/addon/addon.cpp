@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include "addon/devices.h"
 #include "addon/engine.h"
 #include "addon/image_workers.h"
 #include "addon/model.h"
@@ -10,6 +11,7 @@
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", DL_CLASSIFIER_VERSION);
   dl::addon::stop_all_at_exit(env);
+  exports.Set("gpus", Napi::Function::New<dl::addon::gpus>(env, "gpus"));
   dl::addon::Engine::define(env, exports);
   dl::addon::StagingBuffer::define(env, exports);
   dl::addon::ModelObject::define(env, exports);

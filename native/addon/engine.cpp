@@ -1,10 +1,9 @@
 #include "addon/engine.h"
 
 #include <memory>
-#include <string>
 #include <utility>
-#include <vector>
 
+#include "addon/devices.h"
 #include "addon/error.h"
 #include "addon/fields.h"
 #include "addon/network_graph.h"
@@ -17,6 +16,7 @@ namespace {
 
 constexpr int64_t kMaxThreads = 1024;
 constexpr int64_t kMaxQueueLength = 65536;
+constexpr int64_t kMaxGpu = 1023;
 
 }  // namespace
 
@@ -32,21 +32,15 @@ Engine::Engine(const Napi::CallbackInfo& info) {
   compute_threads_ =
       options.value("threads").IsNull() ? cpu::available_threads() : static_cast<int>(options.integer("threads", 1, kMaxThreads));
   const auto queue_length = static_cast<size_t>(options.integer("queueLength", 1, kMaxQueueLength));
-  thread_ = EngineThread::start(info.Env(), cpu::device(), compute_threads_, queue_length);
+  LeasedDevice leased = options.value("gpu").IsNull() ? lease_cpu() : lease_gpu(options.integer("gpu", 0, kMaxGpu));
+  device_info_ = &leased.device.info();
+  thread_ = EngineThread::start(info.Env(), std::move(leased), compute_threads_, queue_length);
 }
 
 Napi::Value Engine::info(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const DeviceInfo& device = cpu::device().info();
-  std::vector<std::string> precisions;
-  for (const Precision precision : device.precisions) precisions.emplace_back(precision_name(precision));
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("deviceName", device.name);
+  Napi::Object object = Napi::Object::New(info.Env());
+  set_device_info(info.Env(), object, *device_info_);
   object.Set("threads", compute_threads_);
-  object.Set("memoryBytes", static_cast<double>(device.memory_bytes));
-  object.Set("precisions", to_js_strings(env, precisions));
-  object.Set("libraries", to_js_strings(env, device.libraries));
-  object.Set("instructionSet", device.instruction_set);
   return object;
 }
 

@@ -28,6 +28,7 @@ class Engine {
 
  private:
   int compute_threads_ = 1;
+  const DeviceInfo* device_info_ = nullptr;
   std::shared_ptr<EngineThread> thread_;
 };
 

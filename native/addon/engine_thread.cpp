@@ -11,8 +11,8 @@
 
 namespace dl::addon {
 
-std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, Device& device, int compute_threads, size_t queue_length) {
-  const std::shared_ptr<EngineThread> self(new EngineThread(device, compute_threads, queue_length));
+std::shared_ptr<EngineThread> EngineThread::start(Napi::Env env, LeasedDevice device, int compute_threads, size_t queue_length) {
+  const std::shared_ptr<EngineThread> self(new EngineThread(std::move(device), compute_threads, queue_length));
   // The finalizer's copy keeps the object until the last notice has been delivered, whatever JavaScript has dropped by then.
   auto keep = std::make_unique<std::shared_ptr<EngineThread>>(self);
   self->notice_ = Notice::New(
@@ -42,9 +42,9 @@ EngineThread::~EngineThread() {
 
 void EngineThread::run() noexcept {
   pthread_setname_np(pthread_self(), "dl_engine");
-  device_.begin(compute_threads_);
   {
-    ModelTable models(device_);
+    ModelTable models(device_.device);
+    models.begin(compute_threads_);
     while (std::unique_ptr<Job> job = next()) {
       job->run(models);
       post(std::move(job));

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "addon/devices.h"
 #include "addon/job.h"
 #include "addon/stop_at_exit.h"
 
@@ -21,7 +22,7 @@ class EngineThread : public Stoppable {
  public:
   /// Starts the device's thread, which computes with `compute_threads` threads; `queue_length` jobs may wait beside the one that
   /// runs. When the last copy of the returned pointer is gone, the thread ends by itself.
-  static std::shared_ptr<EngineThread> start(Napi::Env env, Device& device, int compute_threads, size_t queue_length);
+  static std::shared_ptr<EngineThread> start(Napi::Env env, LeasedDevice device, int compute_threads, size_t queue_length);
 
   ~EngineThread() override;
   EngineThread(const EngineThread&) = delete;
@@ -46,8 +47,8 @@ class EngineThread : public Stoppable {
   using Notice = Napi::TypedThreadSafeFunction<EngineThread, Job, &EngineThread::on_notice>;
   enum class Phase { kOpen, kEnding, kEnded };
 
-  EngineThread(Device& device, int compute_threads, size_t queue_length)
-      : device_(device), compute_threads_(compute_threads), queue_length_(queue_length) {}
+  EngineThread(LeasedDevice device, int compute_threads, size_t queue_length)
+      : device_(std::move(device)), compute_threads_(compute_threads), queue_length_(queue_length) {}
 
   // Engine thread.
   void run() noexcept;
@@ -65,7 +66,7 @@ class EngineThread : public Stoppable {
   void unretain(Napi::Env env);
   static void on_teardown(void* self) noexcept;
 
-  Device& device_;
+  LeasedDevice device_;
   const int compute_threads_;
   const size_t queue_length_;
 

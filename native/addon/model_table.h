@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 
@@ -18,12 +19,25 @@ class ModelTable {
  public:
   explicit ModelTable(Device& device) : device_(device) {}
 
-  Device& device() const { return device_; }
+  /// The device, on its thread. Throws what went wrong with it when the thread began.
+  Device& device() const {
+    if (problem_) throw *problem_;
+    return device_;
+  }
+
+  /// First of all, on the device's thread.
+  void begin(int threads) {
+    try {
+      device_.begin(threads);
+    } catch (...) {
+      problem_ = current_error();
+    }
+  }
 
   /// Makes a model. Where that fails, at() throws the error from then on.
   void add(ModelKey key, const std::vector<Layer>& layers, ImageShape input, uint64_t seed) {
     try {
-      entries_.insert_or_assign(key, std::make_unique<Model>(device_, layers, input, seed));
+      entries_.insert_or_assign(key, std::make_unique<Model>(device(), layers, input, seed));
     } catch (...) {
       entries_.insert_or_assign(key, current_error());
     }
@@ -48,6 +62,7 @@ class ModelTable {
 
  private:
   Device& device_;
+  std::optional<Error> problem_;
   std::unordered_map<ModelKey, std::variant<std::unique_ptr<Model>, Error>> entries_;
 };
 

@@ -47,7 +47,7 @@ class CpuDevice final : public Device {
 
   void begin(int threads) override { omp_set_num_threads(threads); }
 
-  MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver) const override {
+  MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver) override {
     const ParameterLayout layout(graph);
     return {parameter_bytes(layout, graph, solver), Plan(graph, layout, options, true).bytes(),
             Plan(graph, layout, options, false).bytes()};

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "engine/checked_step.h"
+#include "engine/check_step.h"
 #include "engine/error.h"
 
 namespace dl::cpu {
@@ -99,7 +99,8 @@ StepResult CpuModel::train(const ImageBatch& images, std::span<const int32_t> la
   sums.squared_weight_norm = norms.squared_weight_norm;
   AdamCorrections corrections;
   if (state_->solver() == Solver::kAdam) corrections = adam_corrections(graph_, state_->updates(), options);
-  const StepVerdict verdict = checked_step(sums, step_rule(options, images.count, state_->solver(), corrections), result);
+  const StepVerdict verdict = judge(sums, step_rule(options, images.count, state_->solver(), corrections));
+  check_step(verdict, sums, images.count, result);
   update(plan, options, verdict.gradient_scale, corrections);
   result.update_seconds = stopwatch.lap();
   return result;

@@ -35,7 +35,7 @@ class DeviceModel {
   virtual void prepare(const PlanOptions& options, bool training) = 0;
   /// Another rule of training; its state begins at 0. Throws kOutOfMemory.
   virtual void set_solver(Solver solver) = 0;
-  /// One step by the rule of Model::train. Throws what prepare() throws, and kStepDiverged by way of checked_step().
+  /// One step by the rule of Model::train. Throws what prepare() throws, and kStepDiverged by way of check_step().
   virtual StepResult train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) = 0;
   /// Confidences (images, classes), batch_size images at a time; the last ones may be fewer.
   virtual void apply(const ImageBatch& images, const PlanOptions& options, std::span<float> confidences) = 0;
@@ -46,7 +46,7 @@ class DeviceModel {
   virtual void write(int tensor, TensorRole role, const std::function<void(std::span<float>)>& fill) = 0;
 };
 
-/// Something that networks live and compute on. All methods but info() and plan_memory() are for one thread, the device's own.
+/// Something that networks live and compute on. All methods but info() are for one thread, the device's own.
 class Device {
  public:
   virtual ~Device() = default;
@@ -55,7 +55,7 @@ class Device {
   /// Called by the device's thread before anything else. `threads`: how many the host's part of the work may use.
   virtual void begin(int threads) = 0;
   /// What a model of this graph holds with these options and this solver; nothing is allocated.
-  virtual MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver) const = 0;
+  virtual MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver) = 0;
   /// All tensors and the state are 0. The graph stays where it is as long as the model lives. `seed`: of dropout's masks. Throws
   /// kOutOfMemory.
   virtual std::unique_ptr<DeviceModel> make_model(const Graph& graph, Solver solver, uint64_t seed) = 0;

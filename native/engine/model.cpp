@@ -73,7 +73,7 @@ const Graph& Model::graph() const { return state_->graph; }
 
 int64_t Model::memory_bytes() const { return state_->values->memory_bytes(); }
 
-MemoryPlan plan_memory(const Device& device, const Graph& graph, const PlanOptions& options, Solver solver) {
+MemoryPlan plan_memory(Device& device, const Graph& graph, const PlanOptions& options, Solver solver) {
   check(options, graph, device.info());
   return device.plan_memory(graph, options, solver);
 }

@@ -15,7 +15,7 @@ namespace dl {
 
 /// What a model of this graph holds on this device with these options and this solver; nothing is allocated. Throws as
 /// Model::plan_memory does.
-MemoryPlan plan_memory(const Device& device, const Graph& graph, const PlanOptions& options, Solver solver);
+MemoryPlan plan_memory(Device& device, const Graph& graph, const PlanOptions& options, Solver solver);
 
 /// A tensor's values on the host. A part of the solver's state that belongs to `x` has the name `x` and a role of its own.
 struct NamedTensor {

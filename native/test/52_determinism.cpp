@@ -1,7 +1,8 @@
 // Deterministic mode: two runs are bit-equal. Without it, and with another number of threads, they agree as float32 does.
 #include <doctest/doctest.h>
 
-#include "cpu/device.h"
+#include <thread>
+
 #include "test/batch.h"
 #include "test/device.h"
 #include "test/model_tensors.h"
@@ -57,7 +58,7 @@ TEST_CASE("without deterministic mode, and with one thread, results agree as flo
   const Run free = run(Precision::kFloat32, false);
   device().begin(1);
   const Run alone = run(Precision::kFloat32, true);
-  device().begin(cpu::available_threads());
+  device().begin(static_cast<int>(std::thread::hardware_concurrency()));
   for (const Run* other : {&free, &alone}) {
     for (size_t i = 0; i < expected.losses.size(); ++i)
       CHECK(other->losses[i] == doctest::Approx(expected.losses[i]).epsilon(1e-4));

@@ -12,7 +12,7 @@ import { SLOW_INPUT, SMALL_INPUT, slowGraph, smallGraph, trainOptions } from './
 
 /** An engine with two threads. */
 export function makeEngine(queueLength = 16): Engine {
-  return new (engineBinding().Engine)({ threads: 2, queueLength });
+  return new (engineBinding().Engine)({ gpu: null, threads: 2, queueLength });
 }
 
 export function makeModel(engine: Engine, seed = 7n): Model {

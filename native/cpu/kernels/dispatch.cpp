@@ -5,7 +5,7 @@
 
 namespace dl::cpu {
 
-// One table a variant of kernels/variant.cpp; native/CMakeLists.txt compiles it once for each instruction set.
+// One table a variant of kernels/variant.cpp; native/cpu/CMakeLists.txt compiles it once for each instruction set.
 namespace baseline {
 extern const KernelTable kTable;
 }

@@ -24,7 +24,7 @@ const { Engine, Model } = engineBinding();
 
 /** Resolves with the bytes that the cycle held. */
 async function cycle(): Promise<number> {
-  const engine = new Engine({ threads: 2, queueLength: 8 });
+  const engine = new Engine({ gpu: null, threads: 2, queueLength: 8 });
   const model = new Model(engine, slowGraph(), INPUT, 3n);
   const batch = noiseBatch(INPUT, 2);
   await model.train(batch, new Int32Array(2), trainOptions(2));

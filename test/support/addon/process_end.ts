@@ -131,7 +131,7 @@ const ENDINGS: Record<string, () => Promise<void> | void> = {
     const { Engine, Model, StagingBuffer } = engineBinding();
     const engine = makeEngine();
     for (const construct of [
-      () => new Engine({ threads: 0, queueLength: 1 }),
+      () => new Engine({ gpu: null, threads: 0, queueLength: 1 }),
       () => new Model(engine, { layers: [] }, SMALL_INPUT, 1n),
       () => new Model(engine, smallGraph(), { ...SMALL_INPUT, channels: 1 }, 1n),
       () => new StagingBuffer(-1),

@@ -1,4 +1,4 @@
-#include "engine/checked_step.h"
+#include "engine/check_step.h"
 
 #include <string>
 
@@ -16,14 +16,13 @@ StepRule step_rule(const TrainOptions& options, int64_t images, Solver solver, c
           .adam_factor = corrections.factor(options.adam_epsilon)};
 }
 
-StepVerdict checked_step(const StepSums& sums, const StepRule& rule, StepResult& result) {
-  const StepVerdict verdict = judge(sums, rule);
+void check_step(const StepVerdict& verdict, const StepSums& sums, int64_t images, StepResult& result) {
   result.loss = verdict.loss;
   result.loss_multinomial_logistic = verdict.loss_multinomial_logistic;
   result.loss_regularization = verdict.loss_regularization;
   result.gradient_norm = verdict.gradient_norm;
-  result.top1_error = static_cast<double>(sums.errors) / static_cast<double>(rule.images);
-  if (verdict.sound) return verdict;
+  result.top1_error = static_cast<double>(sums.errors) / static_cast<double>(images);
+  if (verdict.sound) return;
   const std::string loss = std::to_string(verdict.loss), norm = std::to_string(verdict.gradient_norm);
   throw Error(Reason::kStepDiverged, "loss " + loss + " with a gradient norm of " + norm + ": the step was not applied",
               {{"loss", loss}, {"gradient_norm", norm}});

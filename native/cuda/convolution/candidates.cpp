@@ -1,0 +1,66 @@
+#include "cuda/convolution/candidates.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "cuda/convolution/execution_plan.h"
+
+namespace dl::cuda {
+namespace {
+
+/// Beyond these the heuristics' own order has been a good guide.
+constexpr size_t kMostCandidates = 12;
+
+/// Whether an engine with these notes may be used. cuDNN's compute type for float32 tensors is float32 in name only: what rounds
+/// the inputs first says so in a note.
+bool allowed(const std::vector<cudnnBackendNumericalNote_t>& notes, const ConvolutionRules& rules) {
+  const auto has = [&](cudnnBackendNumericalNote_t note) { return std::find(notes.begin(), notes.end(), note) != notes.end(); };
+  if (has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) return false;
+  if (rules.deterministic && has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
+  if (rules.precision != Precision::kFloat32) return true;
+  // Large tiles of Winograd's and Fourier's transforms lose more digits than a sum in float32 does.
+  return !has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && !has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) &&
+         !has(CUDNN_NUMERICAL_NOTE_FFT) && !has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6) &&
+         !has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13);
+}
+
+std::optional<Candidate> candidate(const OperationGraph& graph, const Descriptor& configuration, const ConvolutionRules& rules,
+                                   const Descriptor& device) {
+  const auto engines = configuration.parts(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  if (engines.empty() || !allowed(engines[0].numerical_notes(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE), rules)) return std::nullopt;
+  Candidate candidate;
+  candidate.choice.engine = engines[0].integer(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
+  for (const Descriptor& knob : configuration.parts(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR)) {
+    candidate.choice.knobs.push_back({static_cast<int64_t>(knob.knob_type(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE)),
+                                      knob.integer(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE)});
+  }
+  // The configuration tells a workspace, too, but cuDNN 9.24's plans may want more than that.
+  const auto plan = ExecutionPlan::make(graph, candidate.choice, device);
+  if (!plan) return std::nullopt;
+  candidate.workspace_bytes = plan->workspace_bytes();
+  if (candidate.workspace_bytes > kMostWorkspaceBytes) return std::nullopt;
+  return candidate;
+}
+
+}  // namespace
+
+std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device) {
+  std::vector<Candidate> found;
+  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
+    if (mode == CUDNN_HEUR_MODE_FALLBACK && !found.empty()) break;
+    Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+    heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph.descriptor());
+    heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+    heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device);
+    if (!heuristics.try_finalize()) continue;
+    for (const Descriptor& configuration : heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)) {
+      if (found.size() == kMostCandidates) break;
+      const std::optional<Candidate> next = candidate(graph, configuration, rules, device);
+      const auto same = [&](const Candidate& other) { return other.choice == next->choice; };
+      if (next && std::none_of(found.begin(), found.end(), same)) found.push_back(*next);
+    }
+  }
+  return found;
+}
+
+}  // namespace dl::cuda

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <vector>
+
+#include "cuda/convolution/engine_choice.h"
+#include "cuda/convolution/operation_graph.h"
+#include "cuda/convolution/shape.h"
+
+namespace dl::cuda {
+
+/// A way to compute a convolution, as cuDNN's heuristics propose it.
+struct Candidate {
+  EngineChoice choice;
+  int64_t workspace_bytes = 0;
+};
+
+/// Scratch memory of one convolution at most; what wants more is no candidate.
+constexpr int64_t kMostWorkspaceBytes = int64_t{64} << 20;
+
+/// What cuDNN's heuristics propose for this device, best first, without repetitions and without what the rules forbid: both of
+/// its models, and only where they know nothing its list of engines that work anyhow. No memory of the device is taken. Empty
+/// where cuDNN cannot compute the convolution on this device.
+std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device);
+
+}  // namespace dl::cuda

@@ -1,0 +1,69 @@
+#include "cuda/convolution/choice_cache.h"
+
+#include <unistd.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <fstream>
+
+namespace dl::cuda {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A device's name as a file's name.
+std::string file_name(const std::string& device) {
+  std::string name = "convolutions-";
+  for (const char c : device) name += std::isalnum(static_cast<unsigned char>(c)) || c == '.' ? c : '-';
+  return name + ".txt";
+}
+
+}  // namespace
+
+ChoiceCache::ChoiceCache(const fs::path& folder, const std::string& device) {
+  if (folder.empty()) return;
+  file_ = folder / file_name(device);
+  read();
+}
+
+void ChoiceCache::read() {
+  std::ifstream file(file_);
+  std::string key, text;
+  while (file >> key >> text) {
+    if (const auto choice = to_choice(text)) choices_[key] = *choice;
+  }
+}
+
+std::optional<EngineChoice> ChoiceCache::find(const std::string& key) const {
+  const auto found = choices_.find(key);
+  if (found == choices_.end()) return std::nullopt;
+  return found->second;
+}
+
+void ChoiceCache::add(const std::string& key, const EngineChoice& choice) {
+  if (!file_.empty()) read();  // what other processes have found meanwhile
+  choices_[key] = choice;
+  if (file_.empty()) return;
+  std::error_code error;
+  fs::create_directories(file_.parent_path(), error);
+  const fs::path beside = file_.string() + "." + std::to_string(getpid());
+  {
+    std::ofstream file(beside);
+    for (const auto& [name, chosen] : choices_) file << name << ' ' << to_text(chosen) << '\n';
+    file.flush();
+    if (!file) {
+      fs::remove(beside, error);
+      return;
+    }
+  }
+  fs::rename(beside, file_, error);
+}
+
+fs::path cache_folder() {
+  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && *folder != '\0')
+    return fs::path(folder) / "dl-classifier";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return fs::path(home) / ".cache/dl-classifier";
+  return {};
+}
+
+}  // namespace dl::cuda

@@ -1,0 +1,30 @@
+#include "cuda/convolution/timing.h"
+
+#include <algorithm>
+
+#include "cuda/runtime/error.h"
+
+namespace dl::cuda {
+
+std::optional<double> seconds_of(const ExecutionPlan& plan, const Handles& handles) {
+  constexpr int kRuns = 4;
+  constexpr int kExecutions = 5;
+  if (plan.try_execute(handles.cudnn()) != CUDNN_STATUS_SUCCESS) {
+    check(cudaGetLastError(), "timing a convolution");  // a refusal of cuDNN is none of the device
+    return std::nullopt;
+  }
+  handles.compute().synchronize();
+  const Event begin, end;
+  double least = 0;
+  for (int run = 0; run < kRuns; ++run) {
+    begin.record(handles.compute());
+    for (int i = 0; i < kExecutions; ++i) plan.execute(handles.cudnn());
+    end.record(handles.compute());
+    end.synchronize();
+    const double seconds = end.seconds_since(begin) / kExecutions;
+    least = run == 0 ? seconds : std::min(least, seconds);
+  }
+  return least;
+}
+
+}  // namespace dl::cuda

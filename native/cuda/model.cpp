@@ -1,0 +1,155 @@
+#include "cuda/model.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cuda/device.h"
+#include "cuda/runtime/error.h"
+#include "engine/check_step.h"
+
+namespace dl::cuda {
+
+CudaModel::CudaModel(CudaDevice& device, const Graph& graph, Solver solver, uint64_t seed)
+    : device_(device), graph_(graph), seed_(seed), parameters_(graph, solver, device.handles(), device.transfer()) {}
+
+CudaModel::~CudaModel() = default;
+
+int64_t CudaModel::memory_bytes() const {
+  int64_t bytes = parameters_.bytes();
+  for (const auto* plan : {&training_plan_, &inference_plan_}) {
+    if (*plan && (*plan)->allocated()) bytes += (*plan)->bytes();
+  }
+  return bytes;
+}
+
+Plan& CudaModel::plan(PlanOptions options, bool training) {
+  std::unique_ptr<Plan>& place = training ? training_plan_ : inference_plan_;
+  if (!training) options.frozen_layers.clear();
+  if (place && place->allocated() && place->options() == options) return *place;
+  // What belongs to the old plan goes before the new one takes its memory.
+  if (training) {
+    step_.reset();
+    training_refreshed_.reset();
+  } else {
+    apply_.reset();
+    inference_refreshed_.reset();
+  }
+  place.reset();
+  auto next = std::make_unique<Plan>(graph_, parameters_.layout(), options, training, device_.target());
+  next->allocate(device_.handles(), parameters_.memory(), device_.target());
+  place = std::move(next);
+  return *place;
+}
+
+void CudaModel::prepare(const PlanOptions& options, bool training) {
+  device_.guarded([&] { plan(options, training); });
+}
+
+void CudaModel::set_solver(Solver solver) {
+  device_.guarded([&] {
+    parameters_.set_solver(solver);
+    step_.reset();
+  });
+}
+
+void CudaModel::refresh(Plan& plan, std::optional<Version>& refreshed, bool training) {
+  // A training plan's own steps keep its copies up to date, and its frozen layers do not change by them.
+  const bool current = refreshed && refreshed->restorations == version_.restorations && (training || *refreshed == version_);
+  if (!current) plan.refresh();
+  refreshed = version_;
+}
+
+void CudaModel::upload(const Plan& plan, const ImageBatch& images) {
+  const Handles& handles = device_.handles();
+  converted_.hold(handles.copy());
+  device_.transfer().upload(images.pixels.data(), plan.pixels(), static_cast<int64_t>(images.pixels.size()), handles.copy());
+  arrived_.record(handles.copy());
+  arrived_.hold(handles.compute());
+  plan.convert(plan.pixels(), images.format, 0, images.count);
+  converted_.record(handles.compute());
+}
+
+void CudaModel::upload_inputs(const Plan& plan, std::span<const int32_t> labels, const TrainOptions& options,
+                              const StepRule& rule, int64_t images_before) {
+  const StepInputs inputs{.rule = rule,
+                          .momentum = options.momentum,
+                          .adam_beta1 = options.adam_beta1,
+                          .adam_beta2 = options.adam_beta2,
+                          .adam_epsilon = options.adam_epsilon,
+                          .seed = seed_,
+                          .step = options.step,
+                          .images_before = images_before,
+                          .accumulate = images_before > 0};
+  const Stream& stream = device_.handles().compute();
+  device_.transfer().upload(&inputs, plan.inputs(), sizeof inputs, stream);
+  device_.transfer().upload(labels.data(), plan.labels(), static_cast<int64_t>(labels.size_bytes()), stream);
+}
+
+StepResult CudaModel::train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) {
+  return device_.guarded([&] {
+    Plan& plan = this->plan(options.plan, true);
+    const Handles& handles = device_.handles();
+    if (!step_) step_ = std::make_unique<StepGraphs>(plan, handles, parameters_.memory());
+    refresh(plan, training_refreshed_, true);
+
+    AdamCorrections corrections;
+    if (parameters_.solver() == Solver::kAdam) {
+      corrections = adam_corrections(graph_, parameters_.updates(), options);
+      const auto bytes = static_cast<int64_t>(corrections.step.size() * sizeof(float));
+      device_.transfer().upload(corrections.step.data(), plan.adam_step(), bytes, handles.compute());
+      device_.transfer().upload(corrections.root.data(), plan.adam_root(), bytes, handles.compute());
+    }
+    std::vector<double> class_weights = options.class_weights;
+    class_weights.resize(static_cast<size_t>(graph_.classes()), 1.0);
+    device_.transfer().upload(class_weights.data(), plan.class_weights(),
+                              static_cast<int64_t>(class_weights.size() * sizeof(double)), handles.compute());
+    const StepRule rule = step_rule(options, images.count, parameters_.solver(), corrections);
+
+    StepResult result;
+    const int64_t size = options.plan.batch_size;
+    const auto send = [&](int64_t first) {
+      upload_inputs(plan, labels.subspan(static_cast<size_t>(first), static_cast<size_t>(size)), options, rule, first);
+      upload(plan, images.slice(first, size, graph_.input()));
+    };
+    send(0);
+    for (int64_t first = 0; first < images.count; first += size) {
+      const bool last = first + size == images.count;
+      step_->run(first == 0, last);
+      if (!last) send(first + size);  // while the device computes
+      step_->wait(result);
+    }
+    check_step(step_->report().verdict, step_->report().sums, images.count, result);
+    for (size_t t = 0; t < corrections.updates.size(); ++t)
+      if (corrections.updates[t] > 0) parameters_.updates()[t] = corrections.updates[t];
+    ++version_.steps;
+    return result;
+  });
+}
+
+void CudaModel::apply(const ImageBatch& images, const PlanOptions& options, std::span<float> confidences) {
+  device_.guarded([&] {
+    Plan& plan = this->plan(options, false);
+    const Stream& stream = device_.handles().compute();
+    refresh(plan, inference_refreshed_, false);
+    const int64_t classes = graph_.classes();
+    for (int64_t first = 0; first < images.count; first += options.batch_size) {
+      // Images do not see each other: what a short last sub-batch leaves of the one before is computed and dropped.
+      const int64_t count = std::min(options.batch_size, images.count - first);
+      upload(plan, images.slice(first, count, graph_.input()));
+      apply_.run(stream, [&](bool /*captured*/) { plan.forward(); });
+      device_.transfer().download(plan.confidences(), confidences.data() + first * classes,
+                                  count * classes * static_cast<int64_t>(sizeof(float)), stream);
+    }
+  });
+}
+
+std::vector<float> CudaModel::read(int tensor, TensorRole role) const {
+  return device_.guarded([&] { return parameters_.read(tensor, role); });
+}
+
+void CudaModel::write(int tensor, TensorRole role, const std::function<void(std::span<float>)>& fill) {
+  device_.guarded([&] { parameters_.write(tensor, role, fill); });
+  if (!is_solver_role(role)) ++version_.restorations;
+}
+
+}  // namespace dl::cuda

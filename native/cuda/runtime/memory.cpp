@@ -1,0 +1,62 @@
+#include "cuda/runtime/memory.h"
+
+#include <cuda_runtime_api.h>
+
+#include <string>
+#include <utility>
+
+#include "cuda/runtime/error.h"
+
+namespace dl::cuda {
+
+DeviceMemory::DeviceMemory(int64_t bytes) : DeviceMemory() {
+  if (bytes == 0) return;
+  void* memory = nullptr;
+  const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "asking for the free memory");
+    throw Error(Reason::kOutOfMemory,
+                std::to_string(bytes) + " bytes of the device's memory are wanted, " + std::to_string(free) + " of " +
+                    std::to_string(total) + " are free",
+                {{"bytes", std::to_string(bytes)}});
+  }
+  check(error, "taking device memory");
+  data_ = static_cast<std::byte*>(memory);
+  bytes_ = bytes;
+  check(cudaMemset(memory, 0, static_cast<size_t>(bytes)), "clearing device memory");
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (data_ != nullptr) cudaFree(data_);  // fails only where the device is lost, and its memory with it
+}
+
+DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+PinnedMemory::PinnedMemory(int64_t bytes) {
+  void* memory = nullptr;
+  const cudaError_t error = cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocDefault);
+  check(error, "taking pinned memory");
+  data_ = static_cast<std::byte*>(memory);
+}
+
+PinnedMemory::~PinnedMemory() {
+  if (data_ != nullptr) cudaFreeHost(data_);
+}
+
+PinnedMemory::PinnedMemory(PinnedMemory&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+
+PinnedMemory& PinnedMemory::operator=(PinnedMemory&& other) noexcept {
+  std::swap(data_, other.data_);
+  return *this;
+}
+
+}  // namespace dl::cuda

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace dl::cuda {
+
+/// One piece of zeroed memory of the present device.
+class DeviceMemory {
+ public:
+  DeviceMemory() = default;
+  /// Throws kOutOfMemory, with `bytes` in the metadata, where the memory is not there.
+  explicit DeviceMemory(int64_t bytes);
+  ~DeviceMemory();
+  DeviceMemory(DeviceMemory&& other) noexcept;
+  DeviceMemory& operator=(DeviceMemory&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  int64_t bytes() const { return bytes_; }
+  template <class T>
+  T* at(int64_t byte) const {
+    return reinterpret_cast<T*>(data_ + byte);
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+/// Memory of the host that the device reads and writes by itself.
+class PinnedMemory {
+ public:
+  PinnedMemory() = default;
+  explicit PinnedMemory(int64_t bytes);
+  ~PinnedMemory();
+  PinnedMemory(PinnedMemory&& other) noexcept;
+  PinnedMemory& operator=(PinnedMemory&& other) noexcept;
+
+  std::byte* data() const { return data_; }
+  template <class T>
+  T* at(int64_t byte) const {
+    return reinterpret_cast<T*>(data_ + byte);
+  }
+
+ private:
+  std::byte* data_ = nullptr;
+};
+
+}  // namespace dl::cuda

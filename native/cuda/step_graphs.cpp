@@ -1,0 +1,34 @@
+#include "cuda/step_graphs.h"
+
+#include "cuda/runtime/error.h"
+
+namespace dl::cuda {
+
+void StepGraphs::run(bool first, bool last) {
+  pieces_[first][last].run(handles_.compute(), [&](bool captured) { enqueue(first, last, captured); });
+}
+
+void StepGraphs::enqueue(bool first, bool last, bool captured) {
+  const Stream& stream = handles_.compute();
+  const auto record = [&](const Event& event) { captured ? event.record_in_graph(stream) : event.record(stream); };
+  record(begin_);
+  if (first) plan_.begin_step();
+  plan_.forward();
+  record(forward_);
+  plan_.backward(!first);
+  record(backward_);
+  if (last) {
+    plan_.update(model_);
+    check(cudaMemcpyAsync(report_.data(), plan_.report(), sizeof(StepReport), cudaMemcpyDeviceToHost, stream), "a report");
+  }
+  record(end_);
+}
+
+void StepGraphs::wait(StepResult& times) const {
+  handles_.compute().synchronize();
+  times.forward_seconds += forward_.seconds_since(begin_);
+  times.backward_seconds += backward_.seconds_since(forward_);
+  times.update_seconds += end_.seconds_since(backward_);
+}
+
+}  // namespace dl::cuda

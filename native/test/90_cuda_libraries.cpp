@@ -1,0 +1,54 @@
+// What the CUDA backend does on a machine without a GPU or without NVIDIA's libraries: where it looks, and what it says.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "cuda/libraries/search_path.h"
+#include "cuda/runtime/error.h"
+
+namespace dl::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder that is gone with the test.
+struct Folder {
+  Folder() : path(fs::temp_directory_path() / ("dl-cuda-test-" + std::to_string(std::rand()))) { fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+TEST_CASE("a library is looked for by the system first, then in NVIDIA's wheels, then beside PyTorch") {
+  const std::vector<std::string> files = cuda::candidates("libcudnn.so.9", {"nvidia/cudnn/lib"}, {"/a", "/b"});
+  CHECK(files == std::vector<std::string>{"libcudnn.so.9", "/a/nvidia/cudnn/lib/libcudnn.so.9",
+                                          "/b/nvidia/cudnn/lib/libcudnn.so.9", "/a/torch/lib/libcudnn.so.9",
+                                          "/b/torch/lib/libcudnn.so.9"});
+}
+
+TEST_CASE("packages of the virtual environment come first, of the newest Python first") {
+  const Folder environment;
+  for (const char* version : {"python3.9", "python3.13", "python3.11"})
+    fs::create_directories(environment.path / "lib" / version / "site-packages");
+  setenv("VIRTUAL_ENV", environment.path.c_str(), 1);
+  const std::vector<fs::path> packages = cuda::site_packages();
+  unsetenv("VIRTUAL_ENV");
+  REQUIRE(packages.size() >= 3);
+  CHECK(packages[0] == environment.path / "lib/python3.13/site-packages");
+  CHECK(packages[1] == environment.path / "lib/python3.11/site-packages");
+  CHECK(packages[2] == environment.path / "lib/python3.9/site-packages");
+}
+
+TEST_CASE("errors of the CUDA runtime: memory, no GPU, a lost device, anything else") {
+  CHECK(cuda::reason_of(cudaErrorMemoryAllocation) == Reason::kOutOfMemory);
+  for (const cudaError_t error : {cudaErrorNoDevice, cudaErrorInsufficientDriver, cudaErrorNoKernelImageForDevice})
+    CHECK(cuda::reason_of(error) == Reason::kNoGpu);
+  for (const cudaError_t error : {cudaErrorIllegalAddress, cudaErrorLaunchFailure, cudaErrorECCUncorrectable, cudaErrorAssert})
+    CHECK(cuda::reason_of(error) == Reason::kDeviceLost);
+  for (const cudaError_t error : {cudaErrorInvalidValue, cudaErrorInvalidConfiguration, cudaErrorLaunchOutOfResources})
+    CHECK(cuda::reason_of(error) == Reason::kInternal);
+}
+
+}  // namespace
+}  // namespace dl::test

@@ -1,0 +1,104 @@
+// Which of cuDNN's engines computes a convolution is measured once and kept in a file.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "cuda/convolution/choice_cache.h"
+#include "cuda/convolution/shape.h"
+
+namespace dl::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const cuda::EngineChoice kChoice{12, {{2, 17}, {6, 0}}};
+
+struct Folder {
+  Folder() : path(fs::temp_directory_path() / ("dl-choices-test-" + std::to_string(std::rand()))) {}
+  ~Folder() { fs::remove_all(path); }
+  fs::path path;
+};
+
+TEST_CASE("a choice as text, and back") {
+  CHECK(cuda::to_text(kChoice) == "12;2=17;6=0");
+  CHECK(cuda::to_choice("12;2=17;6=0") == kChoice);
+  CHECK(cuda::to_choice("3") == cuda::EngineChoice{3, {}});
+  for (const char* damaged : {"", "x", "12;", "12;2", "12;2=", "12;2=1x", "12 ", "12;2=17,6=0"}) {
+    CAPTURE(damaged);
+    CHECK_FALSE(cuda::to_choice(damaged));
+  }
+}
+
+TEST_CASE("another process finds what was chosen; another device or another library does not") {
+  const Folder folder;
+  cuda::ChoiceCache first(folder.path, "NVIDIA H100 80GB HBM3, cuDNN 9.24.0");
+  cuda::ChoiceCache beside(folder.path, "NVIDIA H100 80GB HBM3, cuDNN 9.24.0");
+  first.add("a", kChoice);
+  beside.add("b", {7, {}});
+  const cuda::ChoiceCache later(folder.path, "NVIDIA H100 80GB HBM3, cuDNN 9.24.0");
+  CHECK(later.find("a") == kChoice);
+  CHECK(later.find("b") == cuda::EngineChoice{7, {}});
+  CHECK_FALSE(later.find("c"));
+  CHECK_FALSE(cuda::ChoiceCache(folder.path, "NVIDIA H100 80GB HBM3, cuDNN 9.25.0").find("a"));
+  CHECK_FALSE(cuda::ChoiceCache(folder.path, "NVIDIA A100, cuDNN 9.24.0").find("a"));
+}
+
+TEST_CASE("a file that is damaged or cannot be written is no error") {
+  const Folder folder;
+  cuda::ChoiceCache cache(folder.path, "device");
+  cache.add("a", kChoice);
+  { std::ofstream(cache.file()) << "a nonsense\nb 7\nhalf"; }
+  const cuda::ChoiceCache damaged(folder.path, "device");
+  CHECK_FALSE(damaged.find("a"));
+  CHECK(damaged.find("b") == cuda::EngineChoice{7, {}});
+
+  { std::ofstream(folder.path / "file"); }
+  cuda::ChoiceCache nowhere(folder.path / "file", "device");
+  nowhere.add("a", kChoice);
+  CHECK(nowhere.find("a") == kChoice);
+  cuda::ChoiceCache homeless({}, "device");
+  homeless.add("a", kChoice);
+  CHECK(homeless.find("a") == kChoice);
+}
+
+TEST_CASE("a key tells apart all that an engine depends on") {
+  using Direction = cuda::ConvolutionShape::Direction;
+  const cuda::ConvolutionShape shape{.images = 8, .in = {16, 9, 7}, .out = {32, 9, 7}, .kernel = {3, 3}, .padding = {1, 1}};
+  std::set<std::string> keys;
+  size_t added = 0;
+  const auto add = [&](const cuda::ConvolutionShape& other, const cuda::ConvolutionRules& rules = {}) {
+    keys.insert(cuda::key_of(other, rules));
+    ++added;
+    CHECK(keys.size() == added);
+  };
+  add(shape);
+  const auto changed = [&](const auto& change) {
+    cuda::ConvolutionShape other = shape;
+    change(other);
+    add(other);
+  };
+  changed([](auto& s) { s.direction = Direction::kData; });
+  changed([](auto& s) { s.direction = Direction::kFilter; });
+  changed([](auto& s) { s.images = 9; });
+  changed([](auto& s) { s.in.channels = 32; });
+  changed([](auto& s) { s.in.height = 10; });
+  changed([](auto& s) { s.in.width = 10; });
+  changed([](auto& s) { s.out.channels = 16; });
+  changed([](auto& s) { s.out.height = 5; });
+  changed([](auto& s) { s.kernel = {1, 3}; });
+  changed([](auto& s) { s.kernel = {3, 1}; });
+  changed([](auto& s) { s.stride = {1, 2}; });
+  changed([](auto& s) { s.padding = {0, 1}; });
+  changed([](auto& s) { s.groups = 2; });
+  changed([](auto& s) { s.result = cuda::DataType::kBfloat16; });
+  add(shape, {Precision::kTf32, false});
+  add(shape, {Precision::kBfloat16, false});
+  add(shape, {Precision::kFloat32, true});
+  for (const std::string& key : keys) CHECK(key.find_first_of(" \t\n") == std::string::npos);
+}
+
+}  // namespace
+}  // namespace dl::test

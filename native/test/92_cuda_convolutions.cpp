@@ -1,0 +1,73 @@
+// cuDNN's descriptors, heuristics and execution plans, examined without a GPU: cuDNN plans for a device that is only described.
+// What the plans compute is the matter of the engine's own tests, where there is a GPU.
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "cuda/convolution/candidates.h"
+#include "cuda/convolution/execution_plan.h"
+#include "engine/error.h"
+#include "test/h100.h"
+
+namespace dl::test {
+namespace {
+
+using cuda::ConvolutionRules;
+using cuda::ConvolutionShape;
+using cuda::DataType;
+using enum ConvolutionShape::Direction;
+
+bool has_cudnn() {
+  try {
+    cuda::cudnn();
+    return true;
+  } catch (const Error& error) {
+    MESSAGE("not examined: " << std::string(error.what()));
+    return false;
+  }
+}
+
+/// A convolution of ResNet-50 at 224 x 224.
+ConvolutionShape convolution(int64_t in, int64_t out, int64_t size, int64_t kernel, int64_t stride, int64_t images = 32) {
+  return {.images = images,
+          .in = {in, size, size},
+          .out = {out, size / stride, size / stride},
+          .kernel = {kernel, kernel},
+          .stride = {stride, stride},
+          .padding = {kernel / 2, kernel / 2}};
+}
+
+ConvolutionShape typed(ConvolutionShape shape, ConvolutionShape::Direction direction, Precision precision) {
+  shape.direction = direction;
+  shape.type = precision == Precision::kBfloat16 ? DataType::kBfloat16 : DataType::kFloat32;
+  shape.result = shape.type;
+  return shape;
+}
+
+TEST_CASE("every convolution of ResNet-50 has candidates for a Hopper GPU in each direction and precision") {
+  if (!has_cudnn()) return;
+  const cuda::Descriptor device = cuda::device_properties(kH100);
+  const std::vector<ConvolutionShape> shapes{convolution(64, 64, 56, 1, 1),   convolution(64, 64, 56, 3, 1),
+                                             convolution(64, 256, 56, 1, 1),  convolution(256, 128, 56, 1, 1),
+                                             convolution(128, 128, 56, 3, 2), convolution(256, 512, 56, 1, 2),
+                                             convolution(512, 512, 14, 3, 2), convolution(2048, 512, 7, 1, 1)};
+  for (const Precision precision : {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16})
+    for (const bool deterministic : {false, true})
+      for (const auto direction : {kForward, kData, kFilter})
+        for (const ConvolutionShape& plain : shapes) {
+          const ConvolutionShape shape = typed(plain, direction, precision);
+          const ConvolutionRules rules{precision, deterministic};
+          CAPTURE(key_of(shape, rules));
+          const cuda::OperationGraph graph(shape);
+          const auto found = cuda::candidates(graph, rules, device);
+          CHECK_FALSE(found.empty());
+          std::set<std::string> choices;
+          for (const cuda::Candidate& candidate : found) {
+            CHECK(candidate.workspace_bytes <= cuda::kMostWorkspaceBytes);
+            CHECK(choices.insert(to_text(candidate.choice)).second);
+          }
+        }
+}
+
+}  // namespace
+}  // namespace dl::test

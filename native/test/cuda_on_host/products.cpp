@@ -1,0 +1,115 @@
+// Stands in for what cuDNN and cuBLASLt compute: convolutions and matrix products by their definition. What they are planned with
+// is the real cuDNN's word.
+#include <algorithm>
+
+#include "cuda/convolution/planned_convolution.h"
+#include "cuda/matrix_product.h"
+#include "cuda/runtime/repeated_work.h"
+#include "engine/error.h"
+
+namespace dl::cuda {
+namespace {
+
+float value(const void* values, DataType type, int64_t index) {
+  return type == DataType::kFloat32 ? static_cast<const float*>(values)[index]
+                                    : load(static_cast<const Bfloat16*>(values)[index]);
+}
+
+void put(void* values, DataType type, int64_t index, double sum) {
+  if (type == DataType::kFloat32) {
+    static_cast<float*>(values)[index] = static_cast<float>(sum);
+  } else {
+    store(static_cast<Bfloat16*>(values)[index], static_cast<float>(sum));
+  }
+}
+
+/// Calls term(index in x, index in W, index in y) for every product of the convolution.
+template <class Term>
+void for_each_product(const ConvolutionShape& s, const Term& term) {
+  const int64_t in_group = s.in.channels / s.groups, out_group = s.out.channels / s.groups;
+  for (int64_t n = 0; n < s.images; ++n)
+    for (int64_t oy = 0; oy < s.out.height; ++oy)
+      for (int64_t ox = 0; ox < s.out.width; ++ox)
+        for (int64_t ky = 0; ky < s.kernel[0]; ++ky)
+          for (int64_t kx = 0; kx < s.kernel[1]; ++kx) {
+            const int64_t iy = oy * s.stride[0] + ky - s.padding[0], ix = ox * s.stride[1] + kx - s.padding[1];
+            if (iy < 0 || iy >= s.in.height || ix < 0 || ix >= s.in.width) continue;
+            for (int64_t k = 0; k < s.out.channels; ++k)
+              for (int64_t c = 0; c < in_group; ++c) {
+                const int64_t group = k / out_group;
+                term(((n * s.in.height + iy) * s.in.width + ix) * s.in.channels + group * in_group + c,
+                     ((k * s.kernel[0] + ky) * s.kernel[1] + kx) * in_group + c,
+                     ((n * s.out.height + oy) * s.out.width + ox) * s.out.channels + k);
+              }
+          }
+}
+
+}  // namespace
+
+bool RepeatedWork::streams_can_be_captured() { return false; }
+
+PlannedConvolution::PlannedConvolution(PlanBuilder& builder, const ConvolutionShape& shape, const std::string& layer)
+    : layer_(layer), shape_(shape), rules_(builder.rules()) {
+  const auto& candidates = builder.target().candidates(shape, rules_);
+  if (candidates.empty()) throw Error(Reason::kInternal, "no engine for " + key_of(shape, rules_));
+  for (const Candidate& candidate : candidates) workspace_bytes_ = std::max(workspace_bytes_, candidate.workspace_bytes);
+  workspace_ = builder.scratch(workspace_bytes_);
+}
+
+void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, const Handles& /*handles*/, Target& /*target*/) {
+  pointers.workspace = arena.at<void>(workspace_);
+  pointers_ = pointers;
+}
+
+void PlannedConvolution::execute(const Pass& /*pass*/) const {
+  const auto& [x, w, y, workspace] = pointers_;
+  // Whatever lies where the plan says that scratch memory is must not matter.
+  std::fill_n(static_cast<std::byte*>(workspace), workspace_bytes_, std::byte{0xff});
+  const int64_t in = shape_.images * shape_.in.size(), out = shape_.images * shape_.out.size();
+  const int64_t filters = shape_.out.channels * shape_.kernel[0] * shape_.kernel[1] * shape_.in.channels / shape_.groups;
+  const DataType type = shape_.type;
+  using enum ConvolutionShape::Direction;
+  std::vector<double> sums(static_cast<size_t>(shape_.direction == kForward ? out : shape_.direction == kData ? in : filters));
+  for_each_product(shape_, [&](int64_t i, int64_t f, int64_t o) {
+    const auto product = [&](const void* a, int64_t p, const void* b, int64_t q) {
+      return static_cast<double>(value(a, type, p)) * static_cast<double>(value(b, type, q));
+    };
+    if (shape_.direction == kForward) sums[static_cast<size_t>(o)] += product(x, i, w, f);
+    if (shape_.direction == kData) sums[static_cast<size_t>(i)] += product(y, o, w, f);
+    if (shape_.direction == kFilter) sums[static_cast<size_t>(f)] += product(x, i, y, o);
+  });
+  void* result = shape_.direction == kForward ? y : shape_.direction == kData ? x : w;
+  for (size_t i = 0; i < sums.size(); ++i) put(result, shape_.result, static_cast<int64_t>(i), sums[i]);
+}
+
+bool is_computable(PlanBuilder& builder, const ConvolutionShape& shape) {
+  return !builder.target().candidates(shape, builder.rules()).empty();
+}
+
+void MatrixProduct::Release::operator()(cublasLtMatmulDesc_t) const {}
+void MatrixProduct::Release::operator()(cublasLtMatrixLayout_t) const {}
+
+MatrixProduct::MatrixProduct(PlanBuilder& builder, const Matrix& a, const Matrix& b, const Matrix& c)
+    : a_(a), b_(b), c_(c), workspace_buffer_(builder.scratch(256)) {}
+
+void MatrixProduct::bind(const Arena& /*arena*/, const Handles& /*handles*/) {}
+
+void MatrixProduct::execute(const Pass& /*pass*/, const void* a, const void* b, void* c) const {
+  const int64_t inner = a_.transposed ? a_.rows : a_.columns;
+  for (int64_t row = 0; row < c_.rows; ++row)
+    for (int64_t column = 0; column < c_.columns; ++column) {
+      double sum = 0;
+      for (int64_t i = 0; i < inner; ++i) {
+        const int64_t p = a_.transposed ? i * a_.columns + row : row * a_.columns + i;
+        const int64_t q = b_.transposed ? column * b_.columns + i : i * b_.columns + column;
+        sum += static_cast<double>(value(a, a_.type, p)) * static_cast<double>(value(b, b_.type, q));
+      }
+      put(c, c_.type, row * c_.columns + column, sum);
+    }
+}
+
+Handles::Handles(int device) { cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device); }
+
+Handles::~Handles() = default;
+
+}  // namespace dl::cuda
