@@ -1,8 +1,11 @@
+#include <algorithm>
+
 #include "cuda/kernels/segments.h"
 
 namespace dl::cuda {
 namespace {
 
+/// A block has one segment; where there is none at all, one block has nothing to sum up.
 struct NormsProgram {
   static constexpr int kThreads = kSegmentThreads;
   static constexpr int kBlocks = 4;
@@ -20,12 +23,13 @@ struct NormsProgram {
   };
 
   UpdateNorms job;
-  Norms* partial;  // (segments)
+  Norms* partial;  // (blocks)
+  int64_t blocks;
 
   template <int kPhase>
   DL_HOST_DEVICE void phase(const Place& place, Shared& shared, State&) const {
     if constexpr (kPhase == 0) {
-      shared.threads[place.thread] = of_segment(job.segment[place.block], place.thread);
+      shared.threads[place.thread] = job.segments == 0 ? Norms{0, 0} : of_segment(job.segment[place.block], place.thread);
     } else if constexpr (kPhase == 1 || kPhase == 5) {
       if (kPhase == 5 && !shared.last) return;
       if (place.thread < kGroups) {
@@ -36,11 +40,11 @@ struct NormsProgram {
       partial[place.block] = sum(shared.groups, kGroups);
       publish();
     } else if constexpr (kPhase == 3) {
-      if (place.thread == 0) shared.last = last_of(job.scratch.counters, static_cast<uint32_t>(job.segments));
+      if (place.thread == 0) shared.last = last_of(job.scratch.counters, static_cast<uint32_t>(blocks));
     } else if constexpr (kPhase == 4) {
       if (!shared.last) return;
       Norms norms{0, 0};
-      for (int64_t i = place.thread; i < job.segments; i += kThreads) {
+      for (int64_t i = place.thread; i < blocks; i += kThreads) {
         norms.gradient += load_published(&partial[i].gradient);
         norms.weight += load_published(&partial[i].weight);
       }
@@ -92,9 +96,12 @@ struct NormsProgram {
 }  // namespace
 
 cudaError_t update_norms(const Launch& on, const UpdateNorms& job) {
-  return launch(on, job.segments, NormsProgram{job, static_cast<NormsProgram::Norms*>(job.scratch.partial)});
+  const int64_t blocks = std::max<int64_t>(job.segments, 1);
+  return launch(on, blocks, NormsProgram{job, static_cast<NormsProgram::Norms*>(job.scratch.partial), blocks});
 }
 
-ReductionSize norms_reduction_size(int64_t segments) { return {segments * static_cast<int64_t>(sizeof(NormsProgram::Norms)), 1}; }
+ReductionSize norms_reduction_size(int64_t segments) {
+  return {std::max<int64_t>(segments, 1) * static_cast<int64_t>(sizeof(NormsProgram::Norms)), 1};
+}
 
 }  // namespace dl::cuda

@@ -70,7 +70,7 @@ TEST_CASE("a mean of 10,000 deviations cancels nothing") {
   reference::Values inverse_deviation;
   for (const double variance : statistics.variance) inverse_deviation.push_back(1 / std::sqrt(variance + run.kEpsilon));
   check_close("mean", to_double(run.mean.read()), statistics.mean, 2e-7, 0);
-  check_close("inverse deviation", to_double(run.inverse_deviation.read()), inverse_deviation, 1e-4, 0);
+  check_close("inverse deviation", to_double(run.inverse_deviation.read()), inverse_deviation, 5e-4, 0);
 }
 
 TEST_CASE_TEMPLATE("stored statistics normalise by themselves", T, float, Bfloat16) {

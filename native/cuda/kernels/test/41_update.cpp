@@ -96,6 +96,17 @@ TEST_CASE("one gradient that is no number makes the step unsound, wherever it li
   }
 }
 
+TEST_CASE("a network without parameters is judged, too") {
+  Parameters parameters;
+  Buffer<StepInputs> inputs({parameters.input_values});
+  Buffer<StepReport> report({parameters.report_values});
+  Scratch scratch(norms_reduction_size(0));
+  check(update_norms(on(), {0, nullptr, nullptr, nullptr, inputs.get(), report.get(), scratch.get()}));
+  CHECK(report.value().verdict.sound);
+  CHECK(report.value().verdict.loss == 2);
+  CHECK(report.value().verdict.gradient_norm == 0);
+}
+
 TEST_CASE("SGD") {
   Parameters parameters;
   StepReport report_values;
