@@ -5,6 +5,7 @@ import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifie
 import { ImageServiceService } from '../generated/dlclassifier/v1/image_service.js';
 import { engineBinding } from '../native/index.js';
 import type { Config } from './config.js';
+import { gpuRefusal, gpus } from './gpus.js';
 import { openImageStore } from './image_store/open_image_store.js';
 import type { Logger } from './log.js';
 import { openModelFolder } from './model_folder.js';
@@ -89,6 +90,8 @@ async function serve(config: Config, identity: TlsIdentity | null, state: Server
   const renewTls = config.tls === null ? async () => {} : renewableTls(server, config.tls, log);
   const address = await listen(server, config.listen, serverCredentials(identity));
   log.info({ address, modelFolder: state.modelFolder, engine: state.engine.info, limits: config.limits }, 'listening');
+  for (const gpu of gpus())
+    log.info({ gpu: gpu.deviceName, libraries: gpu.libraries, problem: gpuRefusal(gpu).message }, 'a GPU is not used');
   warnOfOpenDoors(address, identity, log);
   return {
     address,

@@ -308,6 +308,7 @@ test('other classes forget the weights, unless the same call sets both, in eithe
 test("runtime 'gpu' says that there is none and what to do", (t) => {
   const refusal = refusalOf(() => setOne('runtime', 'gpu'));
   t.is(refusal.number, 4204);
+  t.regex(refusal.message, /the CUDA backend has not been built|no NVIDIA driver|lists no GPU/);
   t.regex(refusal.message, /leave runtime at 'cpu'/);
 });
 

@@ -20,11 +20,11 @@ struct Folder {
   fs::path path;
 };
 
-TEST_CASE("a library is looked for by the system first, then in NVIDIA's wheels, then beside PyTorch") {
+TEST_CASE("a library is looked for by the system first, then in NVIDIA's wheels, beside PyTorch, in the toolkit") {
   const std::vector<std::string> files = cuda::candidates("libcudnn.so.9", {"nvidia/cudnn/lib"}, {"/a", "/b"});
   CHECK(files == std::vector<std::string>{"libcudnn.so.9", "/a/nvidia/cudnn/lib/libcudnn.so.9",
                                           "/b/nvidia/cudnn/lib/libcudnn.so.9", "/a/torch/lib/libcudnn.so.9",
-                                          "/b/torch/lib/libcudnn.so.9"});
+                                          "/b/torch/lib/libcudnn.so.9", "/usr/local/cuda/lib64/libcudnn.so.9"});
 }
 
 TEST_CASE("packages of the virtual environment come first, of the newest Python first") {

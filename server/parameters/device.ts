@@ -1,5 +1,6 @@
 import type { Precision } from '../../native/binding.js';
 import { refuse } from '../errors/refusal.js';
+import { gpuRefusal, gpus } from '../gpus.js';
 import { type ParameterDefinition, parameter } from './definition.js';
 
 /** Where and how is computed. */
@@ -10,13 +11,13 @@ export const deviceParameters: readonly ParameterDefinition[] = [
     range: "'cpu' or 'gpu'",
     default: "'cpu'",
     documentation:
-      "Kind of the device, for training and for applying. 'gpu' is refused with NO_GPU where none is usable; GetServerInfo lists the devices.",
+      "Kind of the device, for training and for applying. 'gpu' is refused with NO_GPU, CUDNN_MISSING or CUBLAS_MISSING where none is usable; " +
+      'GetServerInfo lists the devices.',
     get: () => ['cpu'],
     admits: (value) => value === 'cpu' || value === 'gpu',
     set: (_draft, [value]) => {
-      if (value === 'gpu') {
-        throw refuse('NO_GPU', { problem: 'this server computes on the CPU only', remedy: "leave runtime at 'cpu', which trains as well" });
-      }
+      const [gpu] = gpus();
+      if (value === 'gpu' && gpu !== undefined) throw gpuRefusal(gpu);
     },
   }),
   parameter({

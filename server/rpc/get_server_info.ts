@@ -5,8 +5,9 @@ import type {
   NetworkInfo,
   ServerLimits,
 } from '../../generated/dlclassifier/v1/server_info.js';
-import type { EngineInfo } from '../../native/binding.js';
+import type { EngineInfo, GpuInfo } from '../../native/binding.js';
 import type { Limits } from '../config.js';
+import { gpuRefusal, gpus } from '../gpus.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { networks } from '../networks/index.js';
 import { VERSION } from '../package_root.js';
@@ -17,7 +18,7 @@ import type { CallContext } from './context.js';
 export async function getServerInfo(_request: GetServerInfoRequest, { server }: CallContext): Promise<GetServerInfoResponse> {
   return {
     version: VERSION,
-    devices: [cpu(server.engine.info), ABSENT_GPU],
+    devices: [cpu(server.engine.info), ...gpus().map(gpu)],
     limits: toServerLimits(server.limits, server.memory.bytes),
     networks: await Promise.all(networks.map((network) => toNetworkInfo(network, server.folder))),
   };
@@ -37,18 +38,20 @@ function cpu(info: EngineInfo): DeviceInfo {
   };
 }
 
-/** Listed so that a caller who looks for a GPU learns why there is none. */
-const ABSENT_GPU: DeviceInfo = {
-  runtime: 'gpu',
-  index: 0,
-  name: '',
-  usable: false,
-  problem: 'this version computes on the CPU only; leave the parameter runtime at cpu, which trains and applies as well',
-  threads: 0,
-  memoryBytes: 0n,
-  precisions: [],
-  libraries: [],
-};
+/** One that cannot be used is listed, too, so that a caller who looks for a GPU learns why. */
+function gpu(info: GpuInfo, index: number): DeviceInfo {
+  return {
+    runtime: 'gpu',
+    index,
+    name: info.deviceName,
+    usable: false,
+    problem: gpuRefusal(info).message,
+    threads: 0,
+    memoryBytes: BigInt(info.memoryBytes),
+    precisions: [...info.precisions],
+    libraries: [...info.libraries],
+  };
+}
 
 function toServerLimits(limits: Limits, memoryBytes: number): ServerLimits {
   return {

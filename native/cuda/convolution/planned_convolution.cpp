@@ -2,52 +2,35 @@
 
 #include <algorithm>
 
-#include "cuda/convolution/timing.h"
-#include "cuda/runtime/error.h"
+#include "engine/error.h"
 
 namespace dl::cuda {
+namespace {
+
+/// Why there is no engine: the batch is too large for any, or the convolution is none that cuDNN knows.
+Error refusal(PlanBuilder& builder, const ConvolutionShape& shape, const std::string& layer) {
+  ConvolutionShape one = shape;
+  one.images = 1;
+  const std::string key = key_of(shape, builder.rules());
+  if (!is_computable(builder, one)) {
+    return {Reason::kInternal, "layer '" + layer + "': cuDNN " + cudnn().version() + " has no engine for the convolution " + key +
+                                   " on this device"};
+  }
+  const std::string bytes = std::to_string(shape.images * std::max(shape.in.size(), shape.out.size()) * bytes_of(shape.type));
+  return {Reason::kOutOfMemory,
+          "layer '" + layer + "': no convolution on this device takes an activation of " + bytes + " bytes",
+          {{"bytes", bytes}}};
+}
+
+}  // namespace
 
 PlannedConvolution::PlannedConvolution(PlanBuilder& builder, const ConvolutionShape& shape, const std::string& layer)
     : layer_(layer), shape_(shape), rules_(builder.rules()) {
   const auto& candidates = builder.target().candidates(shape, rules_);
-  if (candidates.empty()) {
-    throw Error(Reason::kInternal, "layer '" + layer + "': cuDNN " + cudnn().version() + " has no engine for the convolution " +
-                                       key_of(shape, rules_) + " on this device");
-  }
+  if (candidates.empty()) throw refusal(builder, shape, layer);
   for (const Candidate& candidate : candidates) workspace_bytes_ = std::max(workspace_bytes_, candidate.workspace_bytes);
   workspace_ = builder.scratch(workspace_bytes_);
 }
-
-void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, const Handles& handles, Target& target) {
-  pointers.workspace = arena.at<void>(workspace_);
-  pointers_ = pointers;
-  const OperationGraph graph(shape_);
-  const std::string key = key_of(shape_, rules_);
-  if (const auto known = target.choices().find(key)) {
-    plan_ = ExecutionPlan::make(graph, *known, target.properties());
-    if (plan_ && plan_->workspace_bytes() <= workspace_bytes_) {
-      plan_->bind(pointers);
-      return;
-    }
-  }
-  std::optional<EngineChoice> best;
-  double best_seconds = 0;
-  for (const Candidate& candidate : target.candidates(shape_, rules_)) {
-    auto plan = ExecutionPlan::make(graph, candidate.choice, target.properties());
-    if (!plan || plan->workspace_bytes() > workspace_bytes_) continue;
-    plan->bind(pointers);
-    const auto seconds = seconds_of(*plan, handles);
-    if (!seconds || (best && *seconds >= best_seconds)) continue;
-    best = candidate.choice;
-    best_seconds = *seconds;
-    plan_ = std::move(plan);
-  }
-  if (!best)
-    throw Error(Reason::kInternal, "layer '" + layer_ + "': none of cuDNN's engines for " + key + " works on this device");
-  target.choices().add(key, *best);
-}
-
-void PlannedConvolution::execute(const Pass& pass) const { plan_->execute(pass.handles->cudnn()); }
 
 bool is_computable(PlanBuilder& builder, const ConvolutionShape& shape) {
   return !builder.target().candidates(shape, builder.rules()).empty();

@@ -1,6 +1,7 @@
 #include "cuda/libraries/cublas_lt.h"
 
-#include <array>
+#include <algorithm>
+#include <iterator>
 
 #include "cuda/libraries/search_path.h"
 #include "cuda/runtime/error.h"
@@ -10,21 +11,31 @@
 namespace dl::cuda {
 namespace {
 
-// The runtime that is linked, and the library that goes with it, are of the same major version.
+// The library that goes with the runtime that is linked; the functions that are used are the same in both.
 #if CUDART_VERSION >= 13000
 constexpr const char* kName = "libcublasLt.so.13";
+constexpr const char* kOther = "libcublasLt.so.12";
 constexpr const char* kRemedy = "install cuBLAS 13, for instance with: pip install nvidia-cublas";
 #else
 constexpr const char* kName = "libcublasLt.so.12";
+constexpr const char* kOther = "libcublasLt.so.13";
 constexpr const char* kRemedy = "install cuBLAS 12, for instance with: pip install nvidia-cublas-cu12";
 #endif
+
+std::vector<std::string> files() {
+  const std::vector<std::filesystem::path> packages = site_packages();
+  std::vector<std::string> files;
+  for (const char* name : {kName, kOther})
+    std::ranges::move(candidates(name, {"nvidia/cu13/lib", "nvidia/cublas/lib"}, packages), std::back_inserter(files));
+  return files;
+}
 
 Error missing(const std::string& problem) {
   return {Reason::kCublasMissing, "cuBLASLt cannot be used: " + problem, {{"library", kName}, {"remedy", kRemedy}}};
 }
 
 CublasLt open() {
-  const SharedLibrary library(candidates(kName, {"nvidia/cu13/lib", "nvidia/cublas/lib"}, site_packages()));
+  const SharedLibrary library(files());
   if (!library.opened()) throw missing(library.problem());
   CublasLt functions{};
   const auto resolve = [&](auto& function, const char* name) {

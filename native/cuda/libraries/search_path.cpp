@@ -51,6 +51,7 @@ std::vector<std::string> candidates(const std::string& name, const std::vector<s
   for (const fs::path& package : packages)
     for (const std::string& folder : wheel_folders) files.push_back(package / folder / name);
   for (const fs::path& package : packages) files.push_back(package / "torch/lib" / name);
+  files.push_back(fs::path("/usr/local/cuda/lib64") / name);
   return files;
 }
 

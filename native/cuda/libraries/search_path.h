@@ -10,7 +10,7 @@ namespace dl::cuda {
 /// folder, of the user, of the system; and what `npm run build:cuda -- --install` fetched. Only those that exist, in this order.
 std::vector<std::filesystem::path> site_packages();
 
-/// Where to look for a library, in this order: where the system looks, then NVIDIA's wheels, then PyTorch's own folder.
+/// Where to look for a library, in this order: where the system looks, NVIDIA's wheels, PyTorch's own folder, the CUDA toolkit.
 ///
 /// @param name        for instance "libcudnn.so.9"
 /// @param wheel_folders  below a folder of Python packages, for instance "nvidia/cudnn/lib"

@@ -5,7 +5,6 @@
 #include "cuda/convolution/planned_convolution.h"
 #include "cuda/matrix_product.h"
 #include "cuda/runtime/repeated_work.h"
-#include "engine/error.h"
 
 namespace dl::cuda {
 namespace {
@@ -48,14 +47,6 @@ void for_each_product(const ConvolutionShape& s, const Term& term) {
 
 bool RepeatedWork::streams_can_be_captured() { return false; }
 
-PlannedConvolution::PlannedConvolution(PlanBuilder& builder, const ConvolutionShape& shape, const std::string& layer)
-    : layer_(layer), shape_(shape), rules_(builder.rules()) {
-  const auto& candidates = builder.target().candidates(shape, rules_);
-  if (candidates.empty()) throw Error(Reason::kInternal, "no engine for " + key_of(shape, rules_));
-  for (const Candidate& candidate : candidates) workspace_bytes_ = std::max(workspace_bytes_, candidate.workspace_bytes);
-  workspace_ = builder.scratch(workspace_bytes_);
-}
-
 void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, const Handles& /*handles*/, Target& /*target*/) {
   pointers.workspace = arena.at<void>(workspace_);
   pointers_ = pointers;
@@ -80,10 +71,6 @@ void PlannedConvolution::execute(const Pass& /*pass*/) const {
   });
   void* result = shape_.direction == kForward ? y : shape_.direction == kData ? x : w;
   for (size_t i = 0; i < sums.size(); ++i) put(result, shape_.result, static_cast<int64_t>(i), sums[i]);
-}
-
-bool is_computable(PlanBuilder& builder, const ConvolutionShape& shape) {
-  return !builder.target().candidates(shape, builder.rules()).empty();
 }
 
 void MatrixProduct::Release::operator()(cublasLtMatmulDesc_t) const {}

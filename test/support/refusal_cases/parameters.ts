@@ -184,7 +184,7 @@ export const parameterCases: readonly Case[] = [
   {
     what: 'a GPU',
     reason: 'NO_GPU',
-    metadata: { problem: /CPU only/, remedy: /leave runtime at 'cpu'/ },
+    metadata: { problem: /CUDA backend|driver/, remedy: /leave runtime at 'cpu'/ },
     act: ({ client, classifier }) => setParams(client, classifier, named('runtime', 'gpu')),
   },
 ];

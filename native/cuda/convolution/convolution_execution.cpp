@@ -1,0 +1,38 @@
+#include "cuda/convolution/planned_convolution.h"
+#include "cuda/convolution/timing.h"
+#include "cuda/runtime/error.h"
+
+namespace dl::cuda {
+
+void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, const Handles& handles, Target& target) {
+  pointers.workspace = arena.at<void>(workspace_);
+  pointers_ = pointers;
+  const OperationGraph graph(shape_);
+  const std::string key = key_of(shape_, rules_);
+  if (const auto known = target.choices().find(key)) {
+    plan_ = ExecutionPlan::make(graph, *known, target.properties());
+    if (plan_ && plan_->workspace_bytes() <= workspace_bytes_) {
+      plan_->bind(pointers);
+      return;
+    }
+  }
+  std::optional<EngineChoice> best;
+  double best_seconds = 0;
+  for (const Candidate& candidate : target.candidates(shape_, rules_)) {
+    auto plan = ExecutionPlan::make(graph, candidate.choice, target.properties());
+    if (!plan || plan->workspace_bytes() > workspace_bytes_) continue;
+    plan->bind(pointers);
+    const auto seconds = seconds_of(*plan, handles);
+    if (!seconds || (best && *seconds >= best_seconds)) continue;
+    best = candidate.choice;
+    best_seconds = *seconds;
+    plan_ = std::move(plan);
+  }
+  if (!best)
+    throw Error(Reason::kInternal, "layer '" + layer_ + "': none of cuDNN's engines for " + key + " works on this device");
+  target.choices().add(key, *best);
+}
+
+void PlannedConvolution::execute(const Pass& pass) const { plan_->execute(pass.handles->cudnn()); }
+
+}  // namespace dl::cuda
