@@ -51,7 +51,7 @@ DL_HOST_DEVICE void pack(const float (&values)[kVector], Vector8<Bfloat16>& vect
 enum class Use { kKeep, kLast };
 
 /// Where the values lie. kWhole: eight, 16-byte aligned. Else `count` of them, at any address; the others read as 0 and are not
-/// written.
+/// written. By intrinsics, as the compiler splits plain accesses of 16 bytes in some loops.
 template <bool kWhole, Use kUse = Use::kKeep, class T>
 DL_HOST_DEVICE Vector8<T> load8(const T* from, int count) {
   Vector8<T> vector;
@@ -60,7 +60,7 @@ DL_HOST_DEVICE Vector8<T> load8(const T* from, int count) {
     for (int w = 0; w < Vector8<T>::kWords; w += 4) {
 #if defined(__CUDA_ARCH__)
       const uint4* address = reinterpret_cast<const uint4*>(from) + w / 4;
-      const uint4 words = kUse == Use::kLast ? __ldcs(address) : *address;
+      const uint4 words = kUse == Use::kLast ? __ldcs(address) : __ldca(address);
       vector.words[w] = words.x, vector.words[w + 1] = words.y, vector.words[w + 2] = words.z, vector.words[w + 3] = words.w;
 #else
       std::memcpy(vector.words + w, reinterpret_cast<const unsigned char*>(from) + w * 4, 16);
@@ -83,7 +83,7 @@ DL_HOST_DEVICE void store8(T* to, const Vector8<T>& vector) {
 #if defined(__CUDA_ARCH__)
     uint4* address = reinterpret_cast<uint4*>(to) + w / 4;
     const uint4 words{vector.words[w], vector.words[w + 1], vector.words[w + 2], vector.words[w + 3]};
-    kUse == Use::kLast ? __stcs(address, words) : void(*address = words);
+    kUse == Use::kLast ? __stcs(address, words) : __stwb(address, words);
 #else
     std::memcpy(reinterpret_cast<unsigned char*>(to) + w * 4, vector.words + w, 16);
 #endif

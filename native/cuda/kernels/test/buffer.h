@@ -24,7 +24,7 @@ class Buffer {
  public:
   explicit Buffer(const std::vector<T>& values, size_t shift = 0)
       : size_(values.size()), offset_(kGuard + shift * sizeof(T)), bytes_(offset_ + size_ * sizeof(T) + kGuard, kPattern) {
-    std::memcpy(bytes_.data() + offset_, values.data(), size_ * sizeof(T));
+    for (size_t i = 0; i < size_; ++i) std::memcpy(bytes_.data() + offset_ + i * sizeof(T), &values[i], sizeof(T));
     upload();
   }
   /// `size` values that are not meant to be read.
