@@ -87,14 +87,26 @@ BufferId PlanBuilder::add_counters() {
 
 std::vector<BufferId> PlanBuilder::read_gradient(int node_index) {
   const auto& contributions = gradients_[static_cast<size_t>(node_index)];
-  for (const BufferId buffer : contributions) arena_.use(buffer, now_);
+  for (const BufferId buffer : contributions) {
+    arena_.use(buffer, now_);
+    --gradient_owners_[static_cast<size_t>(buffer)];
+  }
   return contributions;
 }
 
 bool PlanBuilder::can_overwrite(BufferId buffer) const {
   const auto index = static_cast<size_t>(buffer);
-  const bool shared = index < gradient_owners_.size() && gradient_owners_[index] > 1;
+  const bool shared = index < gradient_owners_.size() && gradient_owners_[index] > 0;
   return arena_.last_use(buffer) <= now_ && !shared;
+}
+
+std::optional<BufferId> PlanBuilder::gradient_to_add_to(int node_index) {
+  for (const BufferId buffer : gradients_[static_cast<size_t>(node_index)]) {
+    if (gradient_owners_[static_cast<size_t>(buffer)] != 1) continue;
+    arena_.use(buffer, now_);
+    return buffer;
+  }
+  return std::nullopt;
 }
 
 BufferId PlanBuilder::create_gradient(int node_index) {

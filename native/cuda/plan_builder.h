@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "cuda/arena.h"
@@ -73,12 +74,15 @@ class PlanBuilder {
   bool wants_gradient(int node_index) const { return wants_gradient_[static_cast<size_t>(node_index)]; }
   /// Whether an operation has a backward half: its output's gradient is wanted, or it is the one that gives the loss.
   bool runs_backward(int operation) const;
-  /// The contributions to the gradient of a node's output; their sum is the gradient. Read now. Each belongs to the reader alone
-  /// unless shared.
+  /// The contributions to the gradient of a node's output; their sum is the gradient. Read now, by the only one who reads them
+  /// for this node.
   std::vector<BufferId> read_gradient(int node_index);
   int64_t gradient_size(int node_index) const { return values_[static_cast<size_t>(node_index)].size(); }
   /// Whether nobody but the present operation needs the contents of the buffer.
   bool can_overwrite(BufferId buffer) const;
+  /// A contribution to the gradient of a node's output that is there already and is read for nothing else: what is added to it
+  /// needs no memory of its own and no pass that adds it up. Used now.
+  std::optional<BufferId> gradient_to_add_to(int node_index);
   /// Makes a contribution to the gradient of a node's output, written now.
   BufferId create_gradient(int node_index);
   /// Makes a contribution of a buffer that holds it already or will hold it before this operation ends.
@@ -99,7 +103,7 @@ class PlanBuilder {
   std::vector<Value> values_;                     // by node
   std::vector<int> producer_;                     // operation that gives the node's output
   std::vector<std::vector<BufferId>> gradients_;  // contributions, by node
-  std::vector<int> gradient_owners_;              // by buffer: values to whose gradient it contributes
+  std::vector<int> gradient_owners_;              // by buffer: nodes that will still read it as a contribution
   int64_t counters_ = 0;
   int operation_ = 0;
   int now_ = 0;

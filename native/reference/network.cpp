@@ -34,6 +34,10 @@ bool rounds_output(const Graph& graph, size_t node) {
   return node + 1 < graph.nodes().size() && static_cast<int>(node) != graph.nodes().back().inputs.at(0);
 }
 
+Storage rounding_before_bias(const Graph& graph, size_t node, Storage storage) {
+  return storage == Storage::kBfloat16BiasApart && rounds_output(graph, node) ? storage : Storage::kFloat64;
+}
+
 void accumulate(const Values& addend, Values& sum) {
   for (size_t i = 0; i < sum.size(); ++i) sum[i] += addend.at(i);
 }
@@ -43,9 +47,12 @@ struct CommonForward {
   const Graph::Node& node;
   const Parameters& parameters;
   const std::vector<const Tensor*>& x;
+  Storage before_bias;  // what is rounded before a bias is added
 
   Tensor operator()(const Convolution& layer) const {
-    return convolution_forward(*x[0], tensor(node, parameters, 0), tensor(node, parameters, 1), layer);
+    return biased(layer, [&](const Values& bias, const Convolution& l) {
+      return convolution_forward(*x[0], tensor(node, parameters, 0), bias, l);
+    });
   }
   Tensor operator()(const Relu& layer) const { return relu_forward(*x[0], layer); }
   Tensor operator()(const Add&) const { return add_forward(*x[0], *x[1]); }
@@ -55,10 +62,26 @@ struct CommonForward {
   }
   Tensor operator()(const GlobalAveragePool&) const { return global_average_pool_forward(*x[0]); }
   Tensor operator()(const FullyConnected& layer) const {
-    return fully_connected_forward(*x[0], tensor(node, parameters, 0), tensor(node, parameters, 1), layer);
+    return biased(layer, [&](const Values& bias, const FullyConnected& l) {
+      return fully_connected_forward(*x[0], tensor(node, parameters, 0), bias, l);
+    });
   }
   Tensor operator()(const Softmax&) const { return softmax_forward(*x[0]); }
   Tensor operator()(const auto&) const { throw std::logic_error("a layer that each mode computes in its own way"); }
+
+  template <class L, class Compute>
+  Tensor biased(L layer, const Compute& compute) const {
+    const Values& bias = tensor(node, parameters, 1);
+    if (before_bias == Storage::kFloat64 || !layer.bias) return compute(bias, layer);
+    layer.bias = false;
+    Tensor y = compute(kNone, layer);
+    round_values(y.values, before_bias);
+    for (int64_t n = 0; n < y.n; ++n)
+      for (int64_t k = 0; k < y.c; ++k)
+        for (int64_t h = 0; h < y.h; ++h)
+          for (int64_t w = 0; w < y.w; ++w) y.at(n, k, h, w) += bias.at(k);
+    return y;
+  }
 };
 
 /// Gives the gradients of a node's inputs and adds those of its tensors to `gradients`.
@@ -136,7 +159,7 @@ Pass forward(const Graph& graph, Parameters& parameters, const Tensor& images, c
       pass.masks[i] = dropout_mask(*x[0], *dropout, key);
       pass.outputs[i] = dropout_apply(*x[0], pass.masks[i]);
     } else {
-      pass.outputs[i] = std::visit(CommonForward{node, read, x}, node.kind);
+      pass.outputs[i] = std::visit(CommonForward{node, read, x, rounding_before_bias(graph, i, storage)}, node.kind);
     }
     if (rounds_output(graph, i)) round_values(pass.outputs[i].values, storage);
   }
@@ -175,7 +198,8 @@ Tensor apply(const Graph& graph, const Parameters& parameters, const Tensor& ima
     } else if (std::holds_alternative<Dropout>(node.kind)) {
       outputs.push_back(*x[0]);
     } else {
-      outputs.push_back(std::visit(CommonForward{node, read, x}, node.kind));
+      outputs.push_back(
+          std::visit(CommonForward{node, read, x, rounding_before_bias(graph, outputs.size(), storage)}, node.kind));
     }
     if (rounds_output(graph, outputs.size() - 1)) round_values(outputs.back().values, storage);
   }

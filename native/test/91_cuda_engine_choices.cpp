@@ -94,6 +94,7 @@ TEST_CASE("a key tells apart all that an engine depends on") {
   changed([](auto& s) { s.padding = {0, 1}; });
   changed([](auto& s) { s.groups = 2; });
   changed([](auto& s) { s.result = cuda::DataType::kBfloat16; });
+  changed([](auto& s) { s.added = true; });
   add(shape, {Precision::kTf32, false});
   add(shape, {Precision::kBfloat16, false});
   add(shape, {Precision::kFloat32, true});

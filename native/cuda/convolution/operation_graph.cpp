@@ -89,7 +89,7 @@ Descriptor operation(const ConvolutionShape& shape) {
   operation.set(names.filter, tensor(TensorUid::kFilter, type_of(kFilter), filter));
   operation.set(names.output, tensor(TensorUid::kOutput, type_of(kForward), out));
   operation.set(names.alpha, 1.0);
-  operation.set(names.beta, 0.0);
+  operation.set(names.beta, shape.added ? 1.0 : 0.0);
   operation.finalize();
   return operation;
 }

@@ -37,7 +37,7 @@ std::string key_of(const ConvolutionShape& shape, const ConvolutionRules& rules)
       << shape.in.channels << ",out" << shape.out.height << 'x' << shape.out.width << 'x' << shape.out.channels << ",kernel"
       << shape.kernel[0] << 'x' << shape.kernel[1] << ",stride" << shape.stride[0] << 'x' << shape.stride[1] << ",padding"
       << shape.padding[0] << 'x' << shape.padding[1] << ",groups" << shape.groups << ',' << name_of(rules.precision) << ",to"
-      << 8 * bytes_of(shape.result) << (rules.deterministic ? ",deterministic" : "");
+      << 8 * bytes_of(shape.result) << (shape.added ? ",added" : "") << (rules.deterministic ? ",deterministic" : "");
   return key.str();
 }
 

@@ -26,6 +26,7 @@ struct ConvolutionShape {
   int64_t groups = 1;
   DataType type = DataType::kFloat32;    // of activations and filters
   DataType result = DataType::kFloat32;  // of what is computed
+  bool added = false;                    // to what is there already; else it is overwritten
 };
 
 /// What the arithmetic may be.

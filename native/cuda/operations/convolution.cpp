@@ -7,6 +7,7 @@ namespace {
 
 /// A convolution by cuDNN:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
+/// Where x has another reader, whose gradient is there already, dx is added to it.
 /// Filters are read, and their gradient is written, where they lie; only where x has padded channels they are copied.
 template <class T>
 class ConvolutionOperation final : public Operation {
@@ -43,8 +44,11 @@ class ConvolutionOperation final : public Operation {
     if (!builder.wants_gradient(input_)) return;
     ConvolutionShape data = shape_;
     data.direction = ConvolutionShape::Direction::kData;
-    backward_data_ = PlannedConvolution(builder, data, builder.node(node_).name);
-    dx_ = builder.create_gradient(input_);
+    ConvolutionShape added = data;
+    added.added = true;
+    const auto to_add_to = is_computable(builder, added) ? builder.gradient_to_add_to(input_) : std::nullopt;
+    backward_data_ = PlannedConvolution(builder, to_add_to ? added : data, builder.node(node_).name);
+    dx_ = to_add_to ? *to_add_to : builder.create_gradient(input_);
   }
 
   void bind(const Arena& arena, const Pass& pass, Target& target) override {

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   try {
     DeviceInfo info;
     info.name = "the host in place of a GPU";
+    info.instruction_set = "compute capability 9.0";
     info.precisions = {Precision::kFloat32, Precision::kTf32, Precision::kBfloat16};
     info.memory_bytes = int64_t{64} << 30;
     auto target = std::make_unique<cuda::Target>(3, cuda::device_properties(test::kH100), cuda::ChoiceCache({}, ""));

@@ -70,7 +70,11 @@ void PlannedConvolution::execute(const Pass& /*pass*/) const {
     if (shape_.direction == kFilter) sums[static_cast<size_t>(f)] += product(x, i, y, o);
   });
   void* result = shape_.direction == kForward ? y : shape_.direction == kData ? x : w;
-  for (size_t i = 0; i < sums.size(); ++i) put(result, shape_.result, static_cast<int64_t>(i), sums[i]);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const auto index = static_cast<int64_t>(i);
+    const double before = shape_.added ? static_cast<double>(value(result, shape_.result, index)) : 0;
+    put(result, shape_.result, index, before + sums[i]);
+  }
 }
 
 void MatrixProduct::Release::operator()(cublasLtMatmulDesc_t) const {}

@@ -8,6 +8,9 @@
 extern "C" {
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  // A device has an end; the host's kernel would promise more than there is.
+  constexpr size_t kDeviceBytes = size_t{16} << 30;
+  if (bytes > kDeviceBytes) return cudaErrorMemoryAllocation;
   *memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   return *memory == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
 }
