@@ -3,8 +3,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 
+#include "cuda/libraries/cublas_lt.h"
+#include "cuda/libraries/cudnn.h"
 #include "cuda/libraries/search_path.h"
 #include "cuda/runtime/error.h"
 
@@ -38,6 +40,30 @@ TEST_CASE("packages of the virtual environment come first, of the newest Python 
   CHECK(packages[0] == environment.path / "lib/python3.13/site-packages");
   CHECK(packages[1] == environment.path / "lib/python3.11/site-packages");
   CHECK(packages[2] == environment.path / "lib/python3.9/site-packages");
+}
+
+/// What is said where the library cannot be opened; nothing where it can.
+std::optional<Error> problem_of(const auto& open) {
+  try {
+    open();
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
+TEST_CASE("a library that is missing is named, with the way to get it") {
+  const auto check = [](const std::optional<Error>& problem, Reason reason, const std::string& library) {
+    if (!problem) {
+      MESSAGE(library << " is here");
+      return;
+    }
+    CHECK(problem->reason() == reason);
+    CHECK(problem->metadata().at("library").starts_with(library));
+    CHECK(problem->metadata().at("remedy").find("pip install nvidia-") != std::string::npos);
+  };
+  check(problem_of([] { cuda::cudnn(); }), Reason::kCudnnMissing, "libcudnn.so.");
+  check(problem_of([] { cuda::cublas_lt(); }), Reason::kCublasMissing, "libcublasLt.so.");
 }
 
 TEST_CASE("errors of the CUDA runtime: memory, no GPU, a lost device, anything else") {
