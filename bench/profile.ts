@@ -30,7 +30,7 @@ interface Row {
 /** Prints one line a layer, then the sums by kind. */
 export async function measureProfile({ network, size, batch, precision, threads, steps }: ProfileOptions): Promise<void> {
   const binding = engineBinding();
-  const engine = new binding.Engine({ threads, queueLength: 1 });
+  const engine = new binding.Engine({ gpu: null, threads, queueLength: 1 });
   const graph = graphOf(network, size);
   const model = new binding.Model(engine, graph, { channels: 3, height: size, width: size }, 1n);
   const pixels = Uint8Array.from({ length: batch * size * size * 3 }, (_, index) => (index * 2654435761) >>> 24);
