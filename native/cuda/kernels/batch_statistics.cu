@@ -9,7 +9,7 @@ struct StatisticsSource {
   using Value = Moments;
   static constexpr int kBlocks = 2;
   /// Rows of a thread that are reduced at once: their mean, then their distances from it, in two passes over registers.
-  static constexpr int kRows = kWhole ? 4 : 2;
+  static constexpr int kRows = kWhole && sizeof(T) == 2 ? 4 : 2;
 
   BatchStatistics<T> job;
 
