@@ -1,7 +1,11 @@
 #include <algorithm>
-#include <dnnl.hpp>
 
 #include "cpu/kernels/kernels.h"
+
+// Only the choice asks for oneDNN: the CUDA kernels' tests compile this file without it.
+#if defined(DL_KERNELS_X86)
+#include <dnnl.hpp>
+#endif
 
 namespace dl::cpu {
 
@@ -31,16 +35,18 @@ int64_t reduction_items(const Layout& layout) {
   return layout.images * ((layout.spatial() + rows - 1) / rows);
 }
 
+#if defined(DL_KERNELS_X86)
 namespace {
 
 // By the instruction set that oneDNN uses, so that the environment variable ONEDNN_MAX_CPU_ISA holds for both (to look for the
 // cause of a difference between machines).
-[[maybe_unused]] bool allows(dnnl::cpu_isa isa) {
+bool allows(dnnl::cpu_isa isa) {
   static const auto effective = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
   return (effective & static_cast<unsigned>(isa)) == static_cast<unsigned>(isa);
 }
 
 }  // namespace
+#endif
 
 const KernelTable& kernels() {
 #if defined(DL_KERNELS_X86)
