@@ -61,14 +61,13 @@ function packageRoot(): string {
 
 /** The first thing that an addon's exports lack, or null. */
 function missingMember(exports: Record<string, unknown>): string | null {
-  if (typeof exports.gpus !== 'function') return 'gpus';
   for (const [name, members] of Object.entries(MEMBERS)) {
     const definition = exports[name];
     if (typeof definition !== 'function') return name;
     const absent = members.find((member) => !(member in definition.prototype));
     if (absent !== undefined) return `${name}.${absent}`;
   }
-  return null;
+  return typeof exports.gpus === 'function' ? null : 'gpus';
 }
 
 /**

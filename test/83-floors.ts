@@ -46,9 +46,10 @@ function imports(folder: string): Reference[] {
   });
 }
 
-/** The folders of native/ that the sources of one of them include from. */
+/** The folders of native/ that the sources of one of them include from; tests may know all. */
 function includes(folder: string): Reference[] {
-  return files(join('native', folder), /\.(h|cpp)$/).flatMap((file) => {
+  const sources = files(join('native', folder), /\.(h|cpp|cu)$/).filter((file) => !file.includes('/test/'));
+  return sources.flatMap((file) => {
     const text = readFileSync(join(ROOT, file), 'utf8');
     return [...text.matchAll(/^#include "([^"/]+)\//gm)].map(([, floor = '']) => ({ file, floor }));
   });
