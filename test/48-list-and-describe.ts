@@ -116,12 +116,12 @@ test.serial('the server tells its version, devices, limits and networks', async 
       resizeKeepsWeights,
     ]),
     [
+      ['alexnet', 29, 224, 230, false],
       ['compact', 15, 224, 160, true],
       ['enhanced', 47, 224, 96, false],
-      ['alexnet', 29, 224, 230, false],
+      ['mobilenet_v2', 32, 224, 40, true],
       ['resnet18', 32, 224, 24, true],
       ['resnet50', 32, 224, 23, true],
-      ['mobilenet_v2', 32, 224, 40, true],
     ],
   );
 });

@@ -95,9 +95,8 @@ void Plan::allocate(const Handles& handles, const ModelMemory& model, Target& ta
            .class_weights = class_weights(),
            .confidences = confidences()};
   if (!segments_.empty()) {
-    check(cudaMemcpy(at<ParameterSegment>(segment_buffer_), segments_.data(), segments_.size() * sizeof(ParameterSegment),
-                     cudaMemcpyHostToDevice),
-          "an upload");
+    upload(at<ParameterSegment>(segment_buffer_), segments_.data(),
+           static_cast<int64_t>(segments_.size() * sizeof(ParameterSegment)));
   }
   try {
     const Arena arena{&arena_, memory_.data(), counters_};

@@ -53,8 +53,10 @@ std::vector<Candidate> candidates(const OperationGraph& graph, const Convolution
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device);
     if (!heuristics.try_finalize()) continue;
+    // Both heuristics are heard: A alone would often fill all places.
+    const size_t places = mode == CUDNN_HEUR_MODE_A ? kMostCandidates / 2 : kMostCandidates;
     for (const Descriptor& configuration : heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)) {
-      if (found.size() == kMostCandidates) break;
+      if (found.size() == places) break;
       const std::optional<Candidate> next = candidate(graph, configuration, rules, device);
       const auto same = [&](const Candidate& other) { return other.choice == next->choice; };
       if (next && std::none_of(found.begin(), found.end(), same)) found.push_back(*next);

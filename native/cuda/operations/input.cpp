@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cuda/runtime/error.h"
+#include "cuda/runtime/memory.h"
 
 namespace dl::cuda {
 namespace {
@@ -30,11 +31,11 @@ class InputConversion final : public InputOperation {
 
   void bind(const Arena& arena, const Pass& /*pass*/, Target& /*target*/) override {
     arena_ = arena;
-    const auto upload = [&](const std::vector<float>& map, BufferId buffer) {
-      check(cudaMemcpy(arena.at<float>(buffer), map.data(), map.size() * sizeof(float), cudaMemcpyHostToDevice), "an upload");
+    const auto upload_map = [&](const std::vector<float>& map, BufferId buffer) {
+      upload(arena.at<float>(buffer), map.data(), static_cast<int64_t>(map.size() * sizeof(float)));
     };
-    upload(input_.scale, scale_);
-    upload(input_.shift, shift_);
+    upload_map(input_.scale, scale_);
+    upload_map(input_.shift, shift_);
   }
 
   void convert(const Pass& pass, const void* pixels, PixelFormat format, int64_t first, int64_t images) const override {

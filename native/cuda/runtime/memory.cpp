@@ -9,6 +9,13 @@
 
 namespace dl::cuda {
 
+namespace {
+
+/// What goes down the default stream may end after the call; the engine's own streams do not wait for it.
+void wait_for_default_stream() { check(cudaStreamSynchronize(nullptr), "waiting for the default stream"); }
+
+}  // namespace
+
 DeviceMemory::DeviceMemory(int64_t bytes) : DeviceMemory() {
   if (bytes == 0) return;
   void* memory = nullptr;
@@ -26,6 +33,7 @@ DeviceMemory::DeviceMemory(int64_t bytes) : DeviceMemory() {
   data_ = static_cast<std::byte*>(memory);
   bytes_ = bytes;
   check(cudaMemset(memory, 0, static_cast<size_t>(bytes)), "clearing device memory");
+  wait_for_default_stream();
 }
 
 DeviceMemory::~DeviceMemory() {
@@ -39,6 +47,11 @@ DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   return *this;
+}
+
+void upload(void* to, const void* from, int64_t bytes) {
+  check(cudaMemcpy(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice), "an upload");
+  wait_for_default_stream();
 }
 
 PinnedMemory::PinnedMemory(int64_t bytes) {

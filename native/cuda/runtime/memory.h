@@ -27,6 +27,10 @@ class DeviceMemory {
   int64_t bytes_ = 0;
 };
 
+/// Copies the host's memory to the device's. It is there when this returns, for streams that do not wait for the default one,
+/// too.
+void upload(void* to, const void* from, int64_t bytes);
+
 /// Memory of the host that the device reads and writes by itself.
 class PinnedMemory {
  public:
