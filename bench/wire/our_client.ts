@@ -69,7 +69,12 @@ async function prepareCase(request: OurRequest): Promise<Prepared> {
   const classes = Array.from({ length: CLASSES }, (_, index) => `class ${index}`);
   await classifier.setParam({ classes, image_dimensions: [IMAGE_SIZE, IMAGE_SIZE, 3], batch_size: BATCH_IMAGES });
   const references = content === 'references' ? 'always' : 'never';
-  return { request, classifier, batches: await imagesOf(content), options: content === 'jpeg' ? { references, files: 'send' } : { references } };
+  return {
+    request,
+    classifier,
+    batches: await imagesOf(content),
+    options: content === 'jpeg' ? { references, files: 'send' } : { references },
+  };
 }
 
 function bytesOf(images: Images): number {
