@@ -1,7 +1,6 @@
 // Gradient of a bias. Included by variant.cpp inside the variant's own namespace.
 
-template <class T>
-void bias_gradient(const BiasGradient<T>& job) {
+inline void bias_gradient(const BiasGradient& job) {
   const Layout& layout = job.layout;
   const int64_t channels = layout.channels, items = reduction_items(layout);
   for_each_item(layout, [&](int64_t item, int64_t first, int64_t rows, int64_t /*channel*/) {
@@ -11,10 +10,10 @@ void bias_gradient(const BiasGradient<T>& job) {
       for (int64_t done = 0; done < rows; done += kCachedRows) {
         TileValues<float, decltype(width)> sums(width);
         for (int64_t r = done; r < std::min(done + kCachedRows, rows); ++r) {
-          const T* values = job.dy + first + r * channels + tile;
+          const float* values = job.dy + first + r * channels + tile;
           ask_ahead(values, width);
 #pragma omp simd
-          for (int64_t c = 0; c < width; ++c) sums[c] += load(values[c]);
+          for (int64_t c = 0; c < width; ++c) sums[c] += values[c];
         }
         for (int64_t c = 0; c < width; ++c) partial[c] += static_cast<double>(sums[c]);
       }

@@ -7,7 +7,6 @@
 #include "cpu/kernels/bfloat16.h"
 #include "cpu/kernels/depthwise.h"
 #include "cpu/kernels/fully_connected.h"
-#include "cpu/kernels/gemm_convolution.h"
 #include "cpu/kernels/tap_product.h"
 #include "cpu/kernels/winograd.h"
 #include "cpu/layout.h"
@@ -68,10 +67,9 @@ struct NormalizationBackward {
 };
 
 /// Sum of dy over images and space.
-template <class T>
 struct BiasGradient {
   Layout layout;
-  const T* dy;
+  const float* dy;
   double* partial;  // scratch of reduction_items(layout) * channels
   float* gradient;  // (channels)
   bool accumulate;  // add to the gradient
@@ -157,9 +155,6 @@ struct TypedKernels {
   void (*normalization_reduce)(const NormalizationReduce<T>& job);
   void (*normalization_backward)(const NormalizationBackward<T>& job);
 
-  /// In NHWC.
-  void (*bias_gradient)(const BiasGradient<T>& job);
-
   void (*relu_forward)(int64_t size, const T* x, float upper, T* y);
   /// dx = dy where 0 < y < upper, else 0.
   void (*relu_backward)(int64_t size, const T* dy, const T* y, float upper, T* dx);
@@ -197,6 +192,8 @@ struct KernelTable {
                               float weight_prior, double* partial);
   void (*sgd_update)(std::span<const ParameterSegment> segments, const SgdUpdate& job);
   void (*adam_update)(std::span<const ParameterSegment> segments, const AdamUpdate& job);
+  /// In NHWC.
+  void (*bias_gradient)(const BiasGradient& job);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
   // Null where vectors are too short to make it pay, or nobody has measured that it does.
@@ -204,8 +201,6 @@ struct KernelTable {
   const TapProductKernels* tap_product;
   const DepthwiseKernels* depthwise;
   const FullyConnectedKernels* fully_connected;
-  /// Null where the processor has no products of bfloat16.
-  const GemmKernels<Bfloat16>* gemm_bfloat16;
 
   template <class T>
   const TypedKernels<T>& typed() const;
@@ -228,9 +223,5 @@ int64_t reduction_rows(const Layout& layout);
 
 /// The kernels for the best instruction set that this processor has.
 const KernelTable& kernels();
-
-/// The own kernels for convolutions in bfloat16, or null where oneDNN's are to be used: where the processor has no products of
-/// bfloat16 for vectors, and where it has them for whole tiles of a matrix (AMX), which oneDNN knows how to use.
-const GemmKernels<Bfloat16>* bfloat16_convolutions();
 
 }  // namespace dl::cpu

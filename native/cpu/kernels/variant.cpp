@@ -2,15 +2,11 @@
 // external linkage but the table leaves this file, so that no code of one instruction set can stand in for another's.
 
 #include <omp.h>
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <span>
 #include <type_traits>
@@ -49,16 +45,6 @@ namespace {
 #include "cpu/kernels/few_channels.inl"
 #include "cpu/kernels/fully_connected.inl"
 #endif
-#if defined(__AVX512BF16__)
-#include "cpu/kernels/words.inl"
-// Words make tiles ...
-#include "cpu/kernels/gemm_tile.inl"
-// ... and tiles make products.
-#include "cpu/kernels/gemm_filters.inl"
-// Strips of pixels read filters as they are packed.
-#include "cpu/kernels/gemm_convolution.inl"
-#include "cpu/kernels/gemm_weight_gradient.inl"
-#endif
 
 template <class T>
 constexpr TypedKernels<T> typed_kernels() {
@@ -69,7 +55,6 @@ constexpr TypedKernels<T> typed_kernels() {
       .normalization_forward = normalization_forward<T>,
       .normalization_reduce = normalization_reduce<T>,
       .normalization_backward = normalization_backward<T>,
-      .bias_gradient = bias_gradient<T>,
       .relu_forward = relu_forward<T>,
       .relu_backward = relu_backward<T>,
       .add = add<T>,
@@ -97,6 +82,7 @@ const KernelTable kTable = {
     .update_norms = update_norms,
     .sgd_update = sgd_update,
     .adam_update = adam_update,
+    .bias_gradient = bias_gradient,
     .accumulate = accumulate,
 #if defined(__AVX2__)
     .winograd = &kWinograd,
@@ -111,11 +97,6 @@ const KernelTable kTable = {
     .tap_product = nullptr,
     .depthwise = nullptr,
     .fully_connected = nullptr,
-#endif
-#if defined(__AVX512BF16__)
-    .gemm_bfloat16 = &kGemmBfloat16,
-#else
-    .gemm_bfloat16 = nullptr,
 #endif
 };
 

@@ -134,11 +134,11 @@ class DirectConvolution final : public Operation {
     job.scratch = arena_.at<float>(few_channels_scratch_);
     kernels().tap_product->few_channels_gradient(job);
     if (!shape_.bias) return;
-    kernels().float32.bias_gradient({.layout = shape_.out,
-                                     .dy = job.dy,
-                                     .partial = arena_.at<double>(bias_gradient_),
-                                     .gradient = batch.gradients + bias_offset_,
-                                     .accumulate = batch.accumulate});
+    kernels().bias_gradient({.layout = shape_.out,
+                             .dy = job.dy,
+                             .partial = arena_.at<double>(bias_gradient_),
+                             .gradient = batch.gradients + bias_offset_,
+                             .accumulate = batch.accumulate});
   }
 
   int node_;
@@ -169,7 +169,6 @@ std::unique_ptr<Operation> make_convolution(PlanBuilder& builder, const FusedOpe
   if (auto winograd = make_winograd_convolution(builder, operation)) return winograd;
   if (auto depthwise = make_depthwise_convolution(builder, operation)) return depthwise;
   if (auto taps = make_tap_convolution(builder, operation)) return taps;
-  if (auto gemm = make_gemm_convolution(builder, operation)) return gemm;
   return make_typed<DirectConvolution>(builder, operation);
 }
 

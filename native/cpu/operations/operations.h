@@ -18,8 +18,6 @@ std::unique_ptr<Operation> make_winograd_convolution(PlanBuilder& builder, const
 std::unique_ptr<Operation> make_depthwise_convolution(PlanBuilder& builder, const FusedOperation& operation);
 /// Null where another convolution is quicker.
 std::unique_ptr<Operation> make_tap_convolution(PlanBuilder& builder, const FusedOperation& operation);
-/// Null where the own products of bfloat16 do not apply.
-std::unique_ptr<Operation> make_gemm_convolution(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_normalization(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_relu(PlanBuilder& builder, const FusedOperation& operation);
 std::unique_ptr<Operation> make_addition(PlanBuilder& builder, const FusedOperation& operation);

@@ -90,11 +90,11 @@ class WinogradConvolutionOperation final : public Operation {
                               .accumulate = batch.accumulate,
                               .scratch = arena_.at<float>(gradient_scratch_)});
     if (!bias_offset_) return;
-    kernels().float32.bias_gradient({.layout = shape_.out,
-                                     .dy = dy,
-                                     .partial = arena_.at<double>(bias_scratch_),
-                                     .gradient = batch.gradients + *bias_offset_,
-                                     .accumulate = batch.accumulate});
+    kernels().bias_gradient({.layout = shape_.out,
+                             .dy = dy,
+                             .partial = arena_.at<double>(bias_scratch_),
+                             .gradient = batch.gradients + *bias_offset_,
+                             .accumulate = batch.accumulate});
   }
 
   void transform_filters(const float* values, const WinogradShape& shape, BufferId to, bool data_gradient) const {
