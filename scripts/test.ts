@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /**
@@ -65,16 +65,64 @@ async function sanitize(): Promise<Count> {
   return doctest(folder, { UBSAN_OPTIONS: 'print_stacktrace=1' });
 }
 
-/** AVA's tests, by its TAP output: `ok 1 - title`, `not ok 2 - title`; what is skipped counts for neither. */
-async function ava(): Promise<Count> {
+/** A test of AVA's that failed. */
+interface Failure {
+  /** `43-train-batches › its title`; without the file where only one ran. */
+  title: string;
+  /** What AVA's TAP output says of it. */
+  report: string[];
+}
+
+interface AvaRun {
+  count: Count;
+  failures: readonly Failure[];
+}
+
+/** A run of AVA, by its TAP output: `ok 1 - title`, `not ok 2 - title` and a report; what is skipped counts for neither. */
+async function runAva(files: readonly string[]): Promise<AvaRun> {
   const count = { passed: 0, failed: 0 };
-  const status = await run(['node_modules/.bin/ava', '--tap'], (line) => {
+  const failures: Failure[] = [];
+  let report: string[] | null = null;
+  const status = await run(['node_modules/.bin/ava', '--tap', ...files], (line) => {
     const result = /^(ok|not ok) \d+ - (.*)$/.exec(line);
     console.log(result ? `  ${result[1] === 'ok' ? '✔' : '✘'} ${result[2]}` : line);
-    if (!result || / # (SKIP|TODO)/.test(line)) return;
+    if (!result) return void report?.push(line);
+    report = null;
+    if (/ # (SKIP|TODO)/.test(line)) return;
     count[result[1] === 'ok' ? 'passed' : 'failed'] += 1;
+    if (result[1] === 'ok') return;
+    report = [];
+    failures.push({ title: result[2] ?? '', report });
   });
-  return withStatus(count, count.passed === 0 ? 1 : status);
+  return { count: withStatus(count, count.passed === 0 ? 1 : status), failures };
+}
+
+/** The file of tests that a failure is from, or null. */
+function fileOf({ title }: Failure): string | null {
+  const file = `test/${/^(\S+) › /.exec(title)?.[1]}.ts`;
+  return existsSync(file) ? file : null;
+}
+
+/**
+ * AVA's tests. With CI=true, files in which some failed run once more, by themselves: there a machine that others slow down must not
+ * decide. What passes then is named at the end all the same.
+ */
+async function ava(): Promise<Count> {
+  const { count, failures } = await runAva([]);
+  const files = failures.map(fileOf);
+  if (process.env.CI !== 'true' || files.length === 0 || files.includes(null)) {
+    tellFailures('failed', failures);
+    return count;
+  }
+  console.log('\n== the files with failed tests, once more');
+  const again = await runAva([...new Set(files.filter((file) => file !== null)), '--concurrency', '1']);
+  tellFailures('failed the first time', failures);
+  tellFailures('failed again', again.failures);
+  return { passed: count.passed + count.failed - again.count.failed, failed: again.count.failed };
+}
+
+function tellFailures(what: string, failures: readonly Failure[]): void {
+  for (const { title, report } of failures) console.log([`\n${what}: ${title}`, ...report].join('\n'));
 }
 
 /** oneDNN's names of the instruction sets that older processors end with, and what Linux calls them. */

@@ -15,11 +15,17 @@ interface Outcome {
 }
 
 /** Runs the test runner with a folder as its project. */
-function runTests(step: string, cwd: string): Promise<Outcome> {
+async function runTests(step: string, cwd: string, CI = ''): Promise<Outcome> {
+  const { status, lastLine } = await runAndRead(step, cwd, CI);
+  return { status, lastLine };
+}
+
+function runAndRead(step: string, cwd: string, CI: string): Promise<Outcome & { readonly output: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', import.meta.resolve('tsx'), RUNNER, step], { cwd }, (error, stdout) => {
+    const options = { cwd, env: { ...process.env, CI } };
+    execFile(process.execPath, ['--import', import.meta.resolve('tsx'), RUNNER, step], options, (error, output) => {
       const status = typeof error?.code === 'number' ? error.code : error ? 1 : 0;
-      resolve({ status, lastLine: stdout.trimEnd().split('\n').at(-1) ?? '' });
+      resolve({ status, lastLine: output.trimEnd().split('\n').at(-1) ?? '', output });
     });
   });
 }
@@ -48,6 +54,33 @@ test('a failing test is counted, a skipped one is not, and the status is 1', asy
   const mixed = `${passing}test('wrong', (t) => t.fail());\ntest.skip('not run', (t) => t.fail());\n`;
   const folder = await project(t, { ...manifest, 'test/1.js': mixed });
   t.deepEqual(await runTests('ava', folder), { status: 1, lastLine: '2 passed, 1 failed' });
+});
+
+test('with CI=true a file with a failed test runs once more, and what failed is told', async (t) => {
+  const ava = {
+    files: ['test/*.ts'],
+    extensions: { ts: 'module' },
+    nodeArguments: ['--import', import.meta.resolve('tsx')],
+    workerThreads: false,
+  };
+  const folder = await project(t, {
+    'package.json': JSON.stringify({ type: 'module', ava }),
+    'test/1-steady.ts': passing,
+    'test/2-unsteady.ts':
+      "import { existsSync, writeFileSync } from 'node:fs';\nimport test from 'ava';\n" +
+      "test('once wrong', (t) => { const seen = existsSync('seen'); writeFileSync('seen', ''); t.true(seen); });\n",
+  });
+  const unsteady = await runAndRead('ava', folder, 'true');
+  t.deepEqual({ status: unsteady.status, lastLine: unsteady.lastLine }, { status: 0, lastLine: '3 passed, 0 failed' });
+  t.regex(unsteady.output, /failed the first time: 2-unsteady › once wrong/);
+
+  await rm(join(folder, 'seen'));
+  t.deepEqual(await runTests('ava', folder), { status: 1, lastLine: '2 passed, 1 failed' });
+
+  await writeFile(join(folder, 'test/3-wrong.ts'), "import test from 'ava';\ntest('wrong', (t) => t.fail());\n");
+  const wrong = await runAndRead('ava', folder, 'true');
+  t.deepEqual({ status: wrong.status, lastLine: wrong.lastLine }, { status: 1, lastLine: '3 passed, 1 failed' });
+  t.regex(wrong.output, /failed again: wrong/);
 });
 
 test('a file of tests that ends its process is a failure', async (t) => {
