@@ -230,9 +230,13 @@ test.serial('the store tells what it holds, and holds no more than it may', asyn
   t.is(info.evictedImages, 198n);
   t.is(info.pixelBytes, info.bytes);
   t.true(info.maximumPixelBytes > info.pixelBytes);
-  t.deepEqual(await missingImages(client, noisePixels([1197, 1198])), [0]);
+  // Images of one call are written two at a time, so that their order is not quite that of the call: 198 of the first call are gone.
+  const seedsFrom = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
+  const gone = await missingImages(client, noisePixels(seedsFrom(1000, 500)));
+  t.is(gone.length, 198);
+  t.deepEqual(await missingImages(client, noisePixels(seedsFrom(1500, 1000))), []);
   const { deletedImages } = await call(client, 'deleteImages', {
-    selection: { $case: 'images', value: namesOf(noisePixels([1197, 1198])) },
+    selection: { $case: 'images', value: namesOf(noisePixels([1000 + (gone[0] ?? 0), 2499])) },
   });
   t.is(deletedImages, 1n);
   t.is((await call(client, 'deleteImages', { selection: { $case: 'all', value: true } })).deletedImages, 1301n);
