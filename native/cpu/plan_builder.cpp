@@ -1,51 +1,20 @@
 #include "cpu/plan_builder.h"
 
-#include <algorithm>
-#include <utility>
-
 namespace dl::cpu {
 
 PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training,
                          Order order)
-    : graph_(graph),
-      parameters_(parameters),
-      options_(options),
-      training_(training),
-      order_(order),
-      operations_(fuse(graph)),
-      frozen_(graph.nodes().size(), false),
-      wants_gradient_(graph.nodes().size(), false),
-      values_(graph.nodes().size()),
-      producer_(graph.nodes().size(), -1),
-      gradients_(graph.nodes().size()) {
-  for (size_t k = 0; k < operations_.size(); ++k) producer_[static_cast<size_t>(operations_[k].output)] = static_cast<int>(k);
-  for (size_t i = 0; training && i < graph.nodes().size(); ++i) {
-    const Graph::Node& node = graph.nodes()[i];
-    frozen_[i] = std::find(options.frozen_layers.begin(), options.frozen_layers.end(), node.name) != options.frozen_layers.end();
-    const auto wanted = [&](int input) { return wants_gradient(input); };
-    wants_gradient_[i] = (!node.tensors.empty() && !frozen_[i]) || std::any_of(node.inputs.begin(), node.inputs.end(), wanted);
-  }
-}
+    : GraphPlanner(graph, parameters, options, training, ArenaPlan::kAlignment), order_(order), values_(graph.nodes().size()) {}
 
 Layout PlanBuilder::layout(const ImageShape& shape) const {
   const bool vector = shape.height == 1 && shape.width == 1;
-  return {options_.batch_size, shape.channels, shape.height, shape.width, vector ? Order::kNhwc : order_};
-}
-
-bool PlanBuilder::gives_logits(int node_index) const {
-  const auto& consumers = node(node_index).consumers;
-  return consumers.size() == 1 && std::holds_alternative<Softmax>(node(consumers[0]).kind);
-}
-
-void PlanBuilder::begin(int operation, bool backward) {
-  operation_ = operation;
-  now_ = backward ? backward_time(operation) : operation;
+  return {options().batch_size, shape.channels, shape.height, shape.width, vector ? Order::kNhwc : order_};
 }
 
 const Value& PlanBuilder::create_value(int node_index, Layout layout, DataType type) {
   Value& value = values_[static_cast<size_t>(node_index)];
   value = {layout, type, -1};
-  value.buffer = arena_.add(value.bytes(), now_);
+  value.buffer = arena().add(value.bytes(), now());
   return value;
 }
 
@@ -53,58 +22,16 @@ const Value& PlanBuilder::create_value_in_place(int node_index, int source_index
   return values_[static_cast<size_t>(node_index)] = read_value(source_index);
 }
 
-bool PlanBuilder::has_one_reader(int node_index) const {
-  const Graph::Node& reader = node(node_index);
-  if (reader.consumers.size() != 1) return false;
-  // Applying, dropout hands on its input's memory.
-  return !std::holds_alternative<Dropout>(reader.kind) || has_one_reader(reader.inputs[0]);
-}
-
 const Value& PlanBuilder::read_value(int node_index) {
   const Value& value = values_[static_cast<size_t>(node_index)];
-  arena_.use(value.buffer, now_);
+  arena().use(value.buffer, now());
   return value;
 }
 
-bool PlanBuilder::runs_backward(int operation) const {
-  const int output = operations_[static_cast<size_t>(operation)].output;
-  return training_ && (wants_gradient(output) || std::holds_alternative<Softmax>(node(output).kind));
-}
-
-void PlanBuilder::keep_for_backward(BufferId buffer) {
-  if (runs_backward(operation_)) arena_.use(buffer, backward_time(operation_));
-}
-
-BufferId PlanBuilder::saved(int64_t bytes) {
-  const BufferId buffer = arena_.add(bytes, now_);
-  keep_for_backward(buffer);
-  return buffer;
-}
-
-std::vector<BufferId> PlanBuilder::read_gradient(int node_index) {
-  const auto& contributions = gradients_[static_cast<size_t>(node_index)];
-  for (const BufferId buffer : contributions) arena_.use(buffer, now_);
-  return contributions;
-}
-
-bool PlanBuilder::can_overwrite(BufferId buffer) const {
-  const auto index = static_cast<size_t>(buffer);
-  const bool shared = index < gradient_owners_.size() && gradient_owners_[index] > 1;
-  return arena_.last_use(buffer) <= now_ && !shared;
-}
-
 BufferId PlanBuilder::create_gradient(int node_index) {
-  const Layout& layout = values_[static_cast<size_t>(node_index)].layout;
-  const BufferId buffer = arena_.add(layout.size() * bytes_of(type()), now_);
+  const BufferId buffer = arena().add(layout_of(node_index).size() * bytes_of(type()), now());
   give_gradient(node_index, buffer);
   return buffer;
-}
-
-void PlanBuilder::give_gradient(int node_index, BufferId buffer) {
-  gradients_[static_cast<size_t>(node_index)].push_back(buffer);
-  if (gradient_owners_.size() <= static_cast<size_t>(buffer)) gradient_owners_.resize(static_cast<size_t>(buffer) + 1, 0);
-  ++gradient_owners_[static_cast<size_t>(buffer)];
-  arena_.use(buffer, backward_time(producer_[static_cast<size_t>(node_index)]));
 }
 
 }  // namespace dl::cpu

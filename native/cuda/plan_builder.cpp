@@ -6,41 +6,13 @@ namespace dl::cuda {
 
 PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training,
                          Target& target)
-    : graph_(graph),
-      parameters_(parameters),
-      options_(options),
-      training_(training),
-      target_(target),
-      operations_(fuse(graph)),
-      frozen_(graph.nodes().size(), false),
-      wants_gradient_(graph.nodes().size(), false),
-      values_(graph.nodes().size()),
-      producer_(graph.nodes().size(), -1),
-      gradients_(graph.nodes().size()) {
-  for (size_t k = 0; k < operations_.size(); ++k) producer_[static_cast<size_t>(operations_[k].output)] = static_cast<int>(k);
-  for (size_t i = 0; training && i < graph.nodes().size(); ++i) {
-    const Graph::Node& node = graph.nodes()[i];
-    frozen_[i] = is_frozen(options, node.name);
-    const auto wanted = [&](int input) { return wants_gradient(input); };
-    wants_gradient_[i] = (!node.tensors.empty() && !frozen_[i]) || std::any_of(node.inputs.begin(), node.inputs.end(), wanted);
-  }
-}
-
-bool PlanBuilder::gives_logits(int node_index) const {
-  const auto& consumers = node(node_index).consumers;
-  return consumers.size() == 1 && std::holds_alternative<Softmax>(node(consumers[0]).kind);
-}
-
-void PlanBuilder::begin(int operation, bool backward) {
-  operation_ = operation;
-  now_ = backward ? backward_time(operation) : operation;
-}
+    : GraphPlanner(graph, parameters, options, training, kArenaAlignment), target_(target), values_(graph.nodes().size()) {}
 
 const Value& PlanBuilder::create_value(int node_index, DataType type, int64_t padded_channels) {
   Value& value = values_[static_cast<size_t>(node_index)];
-  value = {options_.batch_size, node(node_index).shape, type, -1};
+  value = {options().batch_size, node(node_index).shape, type, -1};
   value.shape.channels = std::max(value.shape.channels, padded_channels);
-  value.buffer = arena_.add(value.size() * bytes_of(type), now_);
+  value.buffer = arena().add(value.size() * bytes_of(type), now());
   return value;
 }
 
@@ -48,78 +20,25 @@ const Value& PlanBuilder::create_value_in_place(int node_index, int source_index
   return values_[static_cast<size_t>(node_index)] = read_value(source_index);
 }
 
-bool PlanBuilder::has_one_reader(int node_index) const {
-  const Graph::Node& reader = node(node_index);
-  if (reader.consumers.size() != 1) return false;
-  // Applying, dropout hands on its input's memory.
-  return !std::holds_alternative<Dropout>(reader.kind) || has_one_reader(reader.inputs[0]);
-}
-
 const Value& PlanBuilder::read_value(int node_index) {
   const Value& value = values_[static_cast<size_t>(node_index)];
-  arena_.use(value.buffer, now_);
+  arena().use(value.buffer, now());
   return value;
 }
 
-bool PlanBuilder::runs_backward(int operation) const {
-  const int output = operations_[static_cast<size_t>(operation)].output;
-  return training_ && (wants_gradient(output) || std::holds_alternative<Softmax>(node(output).kind));
-}
-
-void PlanBuilder::keep_for_backward(BufferId buffer) {
-  if (runs_backward(operation_)) arena_.use(buffer, backward_time(operation_));
-}
-
-BufferId PlanBuilder::saved(int64_t bytes) {
-  const BufferId buffer = arena_.add(bytes, now_);
-  keep_for_backward(buffer);
+BufferId PlanBuilder::create_gradient(int node_index) {
+  const BufferId buffer = arena().add(gradient_size(node_index) * bytes_of(type()), now());
+  give_gradient(node_index, buffer);
   return buffer;
 }
 
 PlannedReduction PlanBuilder::reduction(const ReductionSize& size) {
   counters_ = std::max(counters_, size.counters);
-  return {scratch(size.partial_bytes)};
+  return {size.partial_bytes == 0 ? -1 : scratch(size.partial_bytes)};
 }
 
 BufferId PlanBuilder::add_counters() {
-  return arena_.add_persistent(std::max<int64_t>(counters_, 1) * static_cast<int64_t>(sizeof(uint32_t)));
-}
-
-std::vector<BufferId> PlanBuilder::read_gradient(int node_index) {
-  const auto& contributions = gradients_[static_cast<size_t>(node_index)];
-  for (const BufferId buffer : contributions) {
-    arena_.use(buffer, now_);
-    --gradient_owners_[static_cast<size_t>(buffer)];
-  }
-  return contributions;
-}
-
-bool PlanBuilder::can_overwrite(BufferId buffer) const {
-  const auto index = static_cast<size_t>(buffer);
-  const bool shared = index < gradient_owners_.size() && gradient_owners_[index] > 0;
-  return arena_.last_use(buffer) <= now_ && !shared;
-}
-
-std::optional<BufferId> PlanBuilder::gradient_to_add_to(int node_index) {
-  for (const BufferId buffer : gradients_[static_cast<size_t>(node_index)]) {
-    if (gradient_owners_[static_cast<size_t>(buffer)] != 1) continue;
-    arena_.use(buffer, now_);
-    return buffer;
-  }
-  return std::nullopt;
-}
-
-BufferId PlanBuilder::create_gradient(int node_index) {
-  const BufferId buffer = arena_.add(gradient_size(node_index) * bytes_of(type()), now_);
-  give_gradient(node_index, buffer);
-  return buffer;
-}
-
-void PlanBuilder::give_gradient(int node_index, BufferId buffer) {
-  gradients_[static_cast<size_t>(node_index)].push_back(buffer);
-  if (gradient_owners_.size() <= static_cast<size_t>(buffer)) gradient_owners_.resize(static_cast<size_t>(buffer) + 1, 0);
-  ++gradient_owners_[static_cast<size_t>(buffer)];
-  arena_.use(buffer, backward_time(producer_[static_cast<size_t>(node_index)]));
+  return arena().add_persistent(std::max<int64_t>(counters_, 1) * static_cast<int64_t>(sizeof(uint32_t)));
 }
 
 }  // namespace dl::cuda

@@ -1,14 +1,10 @@
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "cuda/arena.h"
 #include "cuda/target.h"
-#include "engine/fusion.h"
-#include "engine/graph.h"
-#include "engine/options.h"
-#include "engine/parameters.h"
+#include "engine/graph_planner.h"
 #include "engine/solver.h"
 
 namespace dl::cuda {
@@ -24,89 +20,34 @@ struct Value {
   int64_t size() const { return images * shape.size(); }
 };
 
-/// What operations use while they are planned: values, gradients and memory with their lifetimes. Operation k of n runs forward
-/// at time k, backward at time 2 n - 1 - k. First all operations plan their forward half in order, then their backward half in
-/// reverse order.
-class PlanBuilder {
+/// A GraphPlanner with activations and reductions as the GPU's operations have them.
+class PlanBuilder : public GraphPlanner {
  public:
   PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training, Target& target);
 
-  const Graph& graph() const { return graph_; }
-  const Graph::Node& node(int index) const { return graph_.nodes()[static_cast<size_t>(index)]; }
-  const PlanOptions& options() const { return options_; }
-  bool training() const { return training_; }
   Target& target() const { return target_; }
-  const std::vector<FusedOperation>& operations() const { return operations_; }
-  ArenaPlan& arena() { return arena_; }
-  /// Offset of the t-th tensor of a node in the flat parameters.
-  int64_t parameter(int node_index, size_t t) const { return parameters_.offset(node(node_index).tensors[t]); }
-  ConvolutionRules rules() const { return {options_.precision, options_.deterministic}; }
-
+  ConvolutionRules rules() const { return {options().precision, options().deterministic}; }
   /// The type that activations and their gradients have; logits are float32 where the layer that gives them can.
-  DataType type() const { return options_.precision == Precision::kBfloat16 ? DataType::kBfloat16 : DataType::kFloat32; }
-  /// Whether softmax, and nothing else, reads the node's output.
-  bool gives_logits(int node_index) const;
-
-  /// Begins the planning of an operation's forward or backward half.
-  void begin(int operation, bool backward);
-  int now() const { return now_; }
+  DataType type() const { return options().precision == Precision::kBfloat16 ? DataType::kBfloat16 : DataType::kFloat32; }
 
   /// Makes the output of a node, written now.
   const Value& create_value(int node_index, DataType type, int64_t padded_channels = 0);
   /// Makes the output of a node in the memory of another that is used for the last time now.
   const Value& create_value_in_place(int node_index, int source_index);
-  /// Whether the memory of a node's output has one reader in the whole graph.
-  bool has_one_reader(int node_index) const;
   /// The output of a node, read now.
   const Value& read_value(int node_index);
-  /// The output of a node is read in the backward half of this operation as well. Called in the forward half.
-  void keep_for_backward(BufferId buffer);
-  BufferId scratch(int64_t bytes) { return bytes == 0 ? -1 : arena_.add(bytes, now_); }
-  /// Memory that lives from the forward to the backward half of this operation. Called in the forward half.
-  BufferId saved(int64_t bytes);
+  int64_t gradient_size(int node_index) const { return values_[static_cast<size_t>(node_index)].size(); }
+  /// Makes a contribution to the gradient of a node's output, written now.
+  BufferId create_gradient(int node_index);
+
   PlannedReduction reduction(const ReductionSize& size);
   /// After all operations have been planned: the counters of all reductions.
   BufferId add_counters();
 
-  /// Whether training leaves the node's tensors as they are.
-  bool frozen(int node_index) const { return frozen_[static_cast<size_t>(node_index)]; }
-  /// Whether anybody needs the gradient of a node's output: the node itself or one that it depends on has tensors to train.
-  bool wants_gradient(int node_index) const { return wants_gradient_[static_cast<size_t>(node_index)]; }
-  /// Whether an operation has a backward half: its output's gradient is wanted, or it is the one that gives the loss.
-  bool runs_backward(int operation) const;
-  /// The contributions to the gradient of a node's output; their sum is the gradient. Read now, by the only one who reads them
-  /// for this node.
-  std::vector<BufferId> read_gradient(int node_index);
-  int64_t gradient_size(int node_index) const { return values_[static_cast<size_t>(node_index)].size(); }
-  /// Whether nobody but the present operation needs the contents of the buffer.
-  bool can_overwrite(BufferId buffer) const;
-  /// A contribution to the gradient of a node's output that is there already and is read for nothing else: what is added to it
-  /// needs no memory of its own and no pass that adds it up. Used now.
-  std::optional<BufferId> gradient_to_add_to(int node_index);
-  /// Makes a contribution to the gradient of a node's output, written now.
-  BufferId create_gradient(int node_index);
-  /// Makes a contribution of a buffer that holds it already or will hold it before this operation ends.
-  void give_gradient(int node_index, BufferId buffer);
-
  private:
-  int backward_time(int operation) const { return 2 * static_cast<int>(operations_.size()) - 1 - operation; }
-
-  const Graph& graph_;
-  const ParameterLayout& parameters_;
-  const PlanOptions options_;
-  const bool training_;
   Target& target_;
-  const std::vector<FusedOperation> operations_;
-  ArenaPlan arena_{kArenaAlignment};
-  std::vector<bool> frozen_;                      // by node
-  std::vector<bool> wants_gradient_;              // by node
-  std::vector<Value> values_;                     // by node
-  std::vector<int> producer_;                     // operation that gives the node's output
-  std::vector<std::vector<BufferId>> gradients_;  // contributions, by node
-  std::vector<int> gradient_owners_;              // by buffer: nodes that will still read it as a contribution
+  std::vector<Value> values_;  // by node
   int64_t counters_ = 0;
-  int operation_ = 0;
-  int now_ = 0;
 };
 
 }  // namespace dl::cuda

@@ -47,13 +47,13 @@ class Normalization final : public Operation {
   }
 
   void plan_backward(PlanBuilder& builder) override {
-    std::vector<BufferId> sources = builder.read_gradient(operation_.output);
-    dy_ = sources[0];
-    if (sources.size() == 2) {
-      dy2_ = sources[1];
-    } else if (sources.size() > 2) {
+    if (builder.contributions(operation_.output) > 2) {
       sum_.plan(builder, operation_.output);
       dy_ = sum_.buffer();
+    } else {
+      const std::vector<BufferId> sources = builder.read_gradient(operation_.output);
+      dy_ = sources[0];
+      if (sources.size() == 2) dy2_ = sources[1];
     }
     plan_reduction(builder);
     if (operation_.residual) {
