@@ -83,7 +83,7 @@ export interface Engine {
 }
 
 export interface EngineOptions {
-  /** Index of the GPU to compute on; null: the processors. One engine at a time may have a GPU. */
+  /** Index of the GPU to compute on; null: the processors. A GPU has one engine at a time, several GPUs one each. */
   readonly gpu: number | null;
   /** Threads that compute; null means all that the process may use. */
   readonly threads: number | null;
@@ -351,7 +351,8 @@ export interface ImageWorkers {
 
 /** What the addon exports. */
 export interface Binding {
-  /** The GPUs of this machine, by their index; one entry that says why where there is none. Found out at the first call. */
+  /** The GPUs of this machine, by their index; one entry that says why where there is none. Found out at the first call,
+   *  by the backend beside the addon, or the one that the environment variable DL_CLASSIFIER_CUDA_BACKEND names. */
   readonly gpus: () => readonly GpuInfo[];
   readonly Engine: new (options: EngineOptions) => Engine;
   readonly StagingBuffer: new (byteLength: number) => StagingBuffer;

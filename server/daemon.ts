@@ -5,7 +5,8 @@ import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifie
 import { ImageServiceService } from '../generated/dlclassifier/v1/image_service.js';
 import { engineBinding } from '../native/index.js';
 import type { Config } from './config.js';
-import { gpuRefusal, gpus } from './gpus.js';
+import type { Device } from './devices/device.js';
+import { Devices } from './devices/devices.js';
 import { openImageStore } from './image_store/open_image_store.js';
 import type { Logger } from './log.js';
 import { openModelFolder } from './model_folder.js';
@@ -19,11 +20,14 @@ import { RunningCalls } from './transport/running_calls.js';
 import { classifierService, imageService } from './transport/service.js';
 import { readTls, renewableTls, serverCredentials, type TlsIdentity } from './transport/tls.js';
 
-/** Jobs that may wait for the device; beyond it calls are refused with SERVER_BUSY. */
-const ENGINE_QUEUE_LENGTH = 256;
-
 /** Part of the machine's memory that pixels of stored images may take where the configuration does not say. */
 const PIXEL_CACHE_SHARE = 1 / 8;
+
+/**
+ * How long a daemon that has lost a device goes on: calls that do not need the device are served, so that what lives on others can be stored.
+ * Milliseconds.
+ */
+const TIME_WITHOUT_DEVICE = 15_000;
 
 /** How long clients get to take the last answers and leave. Milliseconds. */
 const FAREWELL_TIME = 3000;
@@ -34,6 +38,8 @@ export interface Daemon {
   readonly address: string;
   /** Reads the files of the certificate anew, for connections to come; without TLS it does nothing. */
   renewTls(): Promise<void>;
+  /** Resolves some time after a device was lost: the daemon is to be stopped and its process to be ended, which alone frees a device. */
+  readonly deviceLost: Promise<void>;
   /** Refuses new calls, ends uploads that have no commit, finishes the steps that have, then closes everything. */
   stop(): Promise<void>;
 }
@@ -57,8 +63,8 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
     maximumPixelBytes: limits.pixelCacheBytes ?? Math.floor(totalmem() * PIXEL_CACHE_SHARE),
   };
   const images = await openImageStore(store, log);
-  const engine = new binding.Engine({ gpu: null, threads: config.threads, queueLength: ENGINE_QUEUE_LENGTH });
-  const state = createServerState({ binding, engine, modelFolder, images, limits, log });
+  const devices = new Devices({ binding, threads: config.threads, memoryBytes: limits.memoryBytes, log });
+  const state = createServerState({ binding, devices, modelFolder, images, limits, log });
   try {
     return await serve(config, identity, state, log);
   } catch (error) {
@@ -89,13 +95,12 @@ async function serve(config: Config, identity: TlsIdentity | null, state: Server
   if (config.reflection) addReflection(server);
   const renewTls = config.tls === null ? async () => {} : renewableTls(server, config.tls, log);
   const address = await listen(server, config.listen, serverCredentials(identity));
-  log.info({ address, modelFolder: state.modelFolder, engine: state.engine.info, limits: config.limits }, 'listening');
-  for (const gpu of gpus())
-    log.info({ gpu: gpu.deviceName, libraries: gpu.libraries, problem: gpuRefusal(gpu).message }, 'a GPU is not used');
+  log.info({ address, modelFolder: state.modelFolder, engine: state.devices.cpu.engine.info, limits: config.limits }, 'listening');
   warnOfOpenDoors(address, identity, log);
   return {
     address,
     renewTls,
+    deviceLost: serveWithout(state.devices.lost, health, log),
     stop: async () => {
       health.setNotServing();
       await calls.stop();
@@ -103,6 +108,14 @@ async function serve(config: Config, identity: TlsIdentity | null, state: Server
       await state.close();
     },
   };
+}
+
+/** NOT_SERVING from the moment on that a device is lost. */
+async function serveWithout(lost: Promise<Device>, health: Health, log: Logger): Promise<void> {
+  const { runtime, index, lost: refusal } = await lost;
+  health.setNotServing();
+  log.fatal({ runtime, index, err: refusal?.cause, seconds: TIME_WITHOUT_DEVICE / 1000 }, 'a device is lost; the daemon will stop');
+  await new Promise((resolve) => setTimeout(resolve, TIME_WITHOUT_DEVICE).unref());
 }
 
 function warnOfOpenDoors(address: string, identity: TlsIdentity | null, log: Logger): void {

@@ -21,22 +21,31 @@ async function main(): Promise<void> {
   process.stdout.write(`dl-classifierd listening on ${daemon.address}\n`);
 }
 
+/** The exit status of a daemon that has lost a device: whoever supervises it starts it anew. */
+const DEVICE_LOST_STATUS = 3;
+
+/** A lost device may leave calls that never end; the process goes in any case. Milliseconds. */
+const TIME_TO_STOP = 60_000;
+
 /**
  * SIGTERM and SIGINT let the running step finish. Repeated ones change nothing: npx and terminals pass the same one on twice. Who cannot wait
  * sends SIGKILL, which does no harm to stored files.
  */
 function stopOnSignals(daemon: Daemon, log: Logger): void {
   let stopping = false;
-  const stop = async (signal: NodeJS.Signals) => {
+  const stop = async (reason: string, status: number) => {
     if (stopping) return;
     stopping = true;
-    log.info({ signal }, 'stopping');
+    log.info({ reason }, 'stopping');
     await daemon.stop();
     log.info('stopped');
-    process.exit(0);
+    process.exit(status);
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal, 0));
+  daemon.deviceLost.then(() => {
+    setTimeout(() => process.exit(DEVICE_LOST_STATUS), TIME_TO_STOP).unref();
+    return stop('a device is lost', DEVICE_LOST_STATUS);
+  });
 }
 
 /** What is wrong with the installation or the configuration, in one line; null for a defect of ours, which shows its stack. */

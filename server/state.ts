@@ -1,10 +1,10 @@
-import type { Binding, Engine } from '../native/binding.js';
+import type { Binding } from '../native/binding.js';
 import type { ApplyResult } from './classifier/apply_result.js';
 import type { Classifier } from './classifier/classifier.js';
 import { ClassifierFactory } from './classifier/classifier_factory.js';
-import { MemoryBudget, MemoryEstimator } from './classifier/memory.js';
 import type { TrainResult } from './classifier/train_result.js';
 import type { Limits } from './config.js';
+import type { Devices } from './devices/devices.js';
 import { refuse } from './errors/refusal.js';
 import { HandleTable } from './handles/handle_table.js';
 import type { ImageStore } from './image_store/image_store.js';
@@ -22,7 +22,7 @@ export interface HandleKinds {
 export interface ServerOptions {
   readonly binding: Binding;
   /** The state's from now on. */
-  readonly engine: Engine;
+  readonly devices: Devices;
   /** Absolute path. */
   readonly modelFolder: string;
   /** The state's from now on. */
@@ -37,16 +37,13 @@ const TRAIN_RESULTS = 65_536;
 /** Bytes of the confidences of all apply results, and of one. */
 export const APPLY_RESULT_BYTES = 2 ** 30;
 
-/** Part of the machine's memory that classifiers may hold where the configuration does not say. */
-const MEMORY_SHARE = 0.75;
-
 /** Milliseconds between two looks for handles that have expired, at most. */
 const EXPIRY_INTERVAL = 60_000;
 
 /** What all calls share. */
 export class ServerState {
   readonly binding: Binding;
-  readonly engine: Engine;
+  readonly devices: Devices;
   /** Absolute path of the model folder. */
   readonly modelFolder: string;
   readonly folder: ModelFolder;
@@ -54,28 +51,22 @@ export class ServerState {
   readonly limits: Limits;
   readonly uploads: UploadBudget;
   readonly handles: HandleTable<HandleKinds>;
-  /** What all classifiers may hold together. */
-  readonly memory: MemoryBudget;
-  readonly estimator: MemoryEstimator;
   readonly classifiers: ClassifierFactory;
   readonly #log: Logger;
   readonly #expiry: NodeJS.Timeout;
   /** Classifiers that are being made and have no handle yet. */
   #arriving = 0;
 
-  constructor({ binding, engine, modelFolder, images, limits, log }: ServerOptions) {
+  constructor({ binding, devices, modelFolder, images, limits, log }: ServerOptions) {
     this.binding = binding;
-    this.engine = engine;
+    this.devices = devices;
     this.modelFolder = modelFolder;
     this.folder = new ModelFolder(modelFolder);
     this.images = images;
     this.limits = limits;
     this.uploads = new UploadBudget(limits.uploadBytesTotal);
     this.#log = log;
-    this.memory = new MemoryBudget(limits.memoryBytes ?? Math.floor(engine.info.memoryBytes * MEMORY_SHARE));
-    this.estimator = new MemoryEstimator(engine);
-    const { memory, estimator } = this;
-    this.classifiers = new ClassifierFactory(binding, engine, { precisions: engine.info.precisions, memory, estimator });
+    this.classifiers = new ClassifierFactory(devices);
     const idleMilliseconds = limits.handleIdleSeconds * 1000;
     this.handles = new HandleTable(this.#kindRules(), idleMilliseconds);
     this.#expiry = setInterval(() => this.handles.expire(), Math.min(idleMilliseconds / 2, EXPIRY_INTERVAL)).unref();
@@ -106,7 +97,7 @@ export class ServerState {
   async close(): Promise<void> {
     clearInterval(this.#expiry);
     await Promise.all(this.handles.open('classifier').map(({ value }) => value.close()));
-    await this.engine.close();
+    await this.devices.close();
     await this.images.close();
   }
 

@@ -2,6 +2,8 @@ import test from 'ava';
 import type { EngineReason } from '../native/index.js';
 import { engineBinding, isEngineError } from '../native/index.js';
 
+// Other tests are to be the same where there is a GPU; these are about it.
+delete process.env.DL_CLASSIFIER_CUDA_BACKEND;
 const { Engine, gpus } = engineBinding();
 
 /** Why a GPU may be unusable. */

@@ -1,16 +1,23 @@
 import test from 'ava';
+import { engineBinding } from '../native/index.js';
+import { gpuRefusal } from '../server/devices/gpu_refusal.js';
 import type { Reason } from '../server/errors/catalogue.js';
 import { Refusal } from '../server/errors/refusal.js';
 import { compact } from '../server/networks/compact.js';
 import type { NetworkDefinition } from '../server/networks/definition.js';
 import { resnet18 } from '../server/networks/resnet18.js';
 import { access } from '../server/parameters/definition.js';
+import { type DeviceChoice, processorsAlone } from '../server/parameters/device_choice.js';
 import { matchesGlob } from '../server/parameters/glob.js';
 import { type Assignment, draftSettings, parameters, readParameters } from '../server/parameters/registry.js';
 import { defaultSettings, type Settings } from '../server/parameters/settings.js';
 import type { Value } from '../server/parameters/value.js';
 
-const PRECISIONS = ['float32', 'bfloat16'];
+const [GPU] = engineBinding().gpus();
+const DEVICES: DeviceChoice = {
+  ...processorsAlone(['float32', 'bfloat16']),
+  refusal: ({ runtime }) => (runtime === 'gpu' && GPU?.problem ? gpuRefusal(GPU.problem) : null),
+};
 
 interface Situation {
   readonly network?: NetworkDefinition;
@@ -18,7 +25,7 @@ interface Situation {
 }
 
 function set(assignments: readonly Assignment[], { network = compact, settings = {} }: Situation = {}) {
-  return draftSettings({ ...defaultSettings(network), ...settings }, assignments, { network, precisions: PRECISIONS });
+  return draftSettings({ ...defaultSettings(network), ...settings }, assignments, { network, devices: DEVICES });
 }
 
 function setOne(name: string, ...values: Value[]) {
@@ -135,7 +142,7 @@ test('one refusal refuses all, and the settings stay', (t) => {
     { name: 'batch_size', values: [3n] },
     { name: 'momentum', values: [1] },
   ];
-  t.is(refusalOf(() => draftSettings(settings, assignments, { network: compact, precisions: PRECISIONS })).reason, 'WRONG_VALUE');
+  t.is(refusalOf(() => draftSettings(settings, assignments, { network: compact, devices: DEVICES })).reason, 'WRONG_VALUE');
   t.deepEqual(settings, before);
 });
 

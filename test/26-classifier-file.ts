@@ -12,7 +12,7 @@ import type { ClassifierRecord } from '../server/store/classifier_record.js';
 import { STORED_PARAMETERS } from '../server/store/metadata.js';
 import { headerLength, LENGTH_BYTES, parseHeader } from '../server/store/safetensors.js';
 
-const PRECISIONS = ['float32', 'bfloat16'];
+const PRECISIONS = ['float32', 'bfloat16'] as const;
 
 function makeRecord(settings: Partial<Settings> = {}): ClassifierRecord {
   return {
@@ -75,6 +75,8 @@ const anySettings: fc.Arbitrary<Settings> = fc
     freeze: fc.constantFrom([], ['block1.*'], ['block?.bn', 'block1.conv']).map((patterns) => freezeOf(compact, patterns)),
     precision: fc.constantFrom('float32' as const, 'bfloat16' as const),
     deterministic: fc.boolean(),
+    runtime: fc.constant('cpu' as const),
+    gpu: fc.constant(0),
     metaData: fc.dictionary(text, fc.string({ unit: 'grapheme' })).map((entries) => new Map(Object.entries(entries))),
   })
   .chain((settings) => {

@@ -1,23 +1,25 @@
 import anyTest, { type TestFn } from 'ava';
-import type { Engine, EngineReason, Model, StagingBuffer } from '../native/index.js';
+import type { EngineReason, Model, StagingBuffer } from '../native/index.js';
 import { engineBinding } from '../native/index.js';
 import type { CommittedBatch } from '../server/classifier/admission.js';
 import { Classifier } from '../server/classifier/classifier.js';
-import { MemoryBudget, MemoryEstimator } from '../server/classifier/memory.js';
 import { inputSize, networkGraph } from '../server/classifier/plan.js';
+import { Device } from '../server/devices/device.js';
+import { Devices } from '../server/devices/devices.js';
 import type { Reason } from '../server/errors/catalogue.js';
 import { Refusal } from '../server/errors/refusal.js';
+import { createLogger } from '../server/log.js';
 import { compact } from '../server/networks/compact.js';
 import { defaultSettings, type Settings } from '../server/parameters/settings.js';
 
 /** The real engine; a fault is put in front of single calls of the model, as no input provokes one. */
-const test = anyTest as TestFn<{ engine: Engine }>;
+const test = anyTest as TestFn<{ devices: Devices }>;
 
 test.before((t) => {
-  t.context.engine = new (engineBinding().Engine)({ gpu: null, threads: 1, queueLength: 16 });
+  t.context.devices = new Devices({ binding: engineBinding(), threads: 1, memoryBytes: 2 ** 30, log: createLogger('silent') });
 });
 
-test.after.always((t) => t.context.engine.close());
+test.after.always((t) => t.context.devices.close());
 
 const SETTINGS: Settings = { ...defaultSettings(compact), classes: ['a', 'b'], batchSize: 2, imageWidth: 16, imageHeight: 16 };
 
@@ -27,8 +29,9 @@ function fault(reason: EngineReason): Error {
   return Object.assign(new Error(`the fault ${reason}`), { name: 'EngineError', reason, metadata: { bytes: '123456' } });
 }
 
-function makeClassifier(engine: Engine) {
-  const model = new (engineBinding().Model)(engine, networkGraph(compact, SETTINGS), inputSize(SETTINGS), 5n);
+function makeClassifier(devices: Devices) {
+  const device = new Device({ binding: engineBinding(), engine: devices.cpu.engine, runtime: 'cpu', index: 0, memoryBytes: 2 ** 30 });
+  const model = device.makeModel(networkGraph(compact, SETTINGS), inputSize(SETTINGS), 5n);
   const faults: Faults = {};
   const faulty = new Proxy(model, {
     get(target, name) {
@@ -38,8 +41,7 @@ function makeClassifier(engine: Engine) {
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  const device = { precisions: ['float32'], memory: new MemoryBudget(2 ** 30), estimator: new MemoryEstimator(engine) };
-  return { classifier: new Classifier(compact, 5n, faulty, device, { settings: SETTINGS, step: 3 }), faults };
+  return { classifier: new Classifier(compact, 5n, { device, model: faulty }, devices, { settings: SETTINGS, step: 3 }), faults };
 }
 
 function makeBatch(): { batch: CommittedBatch; buffer: StagingBuffer } {
@@ -79,7 +81,7 @@ const MAPPED: readonly [EngineReason, Reason][] = [
 
 for (const [engineReason, reason] of MAPPED) {
   test(`a step that the engine refuses with ${engineReason} is refused with ${reason} and can be repeated`, async (t) => {
-    const { classifier, faults } = makeClassifier(t.context.engine);
+    const { classifier, faults } = makeClassifier(t.context.devices);
     const { batch, buffer } = makeBatch();
     const before = await classifier.toRecord();
     faults.train = engineReason;
@@ -94,14 +96,14 @@ for (const [engineReason, reason] of MAPPED) {
 }
 
 test('memory that the engine cannot have is told with the largest batch size', async (t) => {
-  const { classifier, faults } = makeClassifier(t.context.engine);
+  const { classifier, faults } = makeClassifier(t.context.devices);
   const { batch } = makeBatch();
   faults.train = 'OUT_OF_MEMORY';
   t.deepEqual((await refusalOf(classifier.train(batch))).metadata, { largest_batch_size: '1', bytes: '123456' });
 });
 
 test('a defect of the engine ends the classifier: it can be looked at and cleared, and nothing else', async (t) => {
-  const { classifier, faults } = makeClassifier(t.context.engine);
+  const { classifier, faults } = makeClassifier(t.context.devices);
   const { batch } = makeBatch();
   faults.train = 'INTERNAL';
   await t.throwsAsync(classifier.train(batch), { message: 'the fault INTERNAL' });
@@ -124,7 +126,7 @@ test('a defect of the engine ends the classifier: it can be looked at and cleare
 });
 
 test('a set whose memory cannot be had is undone, with every weight of a changed graph', async (t) => {
-  const { classifier, faults } = makeClassifier(t.context.engine);
+  const { classifier, faults } = makeClassifier(t.context.devices);
   const { batch, buffer } = makeBatch();
   await classifier.train(batch);
   const before = await classifier.toRecord();
@@ -141,7 +143,7 @@ test('a set whose memory cannot be had is undone, with every weight of a changed
 });
 
 test('a set that cannot be undone ends the classifier', async (t) => {
-  const { classifier, faults } = makeClassifier(t.context.engine);
+  const { classifier, faults } = makeClassifier(t.context.devices);
   faults.prepare = 'OUT_OF_MEMORY';
   faults.restore = 'OUT_OF_MEMORY';
   const assignments = [
@@ -153,7 +155,7 @@ test('a set that cannot be undone ends the classifier', async (t) => {
 });
 
 test('a classifier that is closed answers that its handle was cleared', async (t) => {
-  const { classifier } = makeClassifier(t.context.engine);
+  const { classifier } = makeClassifier(t.context.devices);
   const { batch } = makeBatch();
   await Promise.all([classifier.close(), classifier.close()]);
   t.is((await refusalOf(classifier.train(batch))).reason, 'HANDLE_CLEARED');
@@ -161,7 +163,7 @@ test('a classifier that is closed answers that its handle was cleared', async (t
 });
 
 test('a caller who has left before its turn gets no answer and costs no time', async (t) => {
-  const { classifier } = makeClassifier(t.context.engine);
+  const { classifier } = makeClassifier(t.context.devices);
   const { batch } = makeBatch();
   const reason = new Error('left');
   await t.throwsAsync(classifier.apply(batch.images, batch.pixels, AbortSignal.abort(reason)), { is: reason });

@@ -1,22 +1,29 @@
 /** What changes of classes, size and channels keep of each network's weights, and what they initialise anew. */
 import anyTest, { type TestFn } from 'ava';
-import { type Engine, engineBinding } from '../native/index.js';
+import { engineBinding } from '../native/index.js';
 import type { Classifier } from '../server/classifier/classifier.js';
 import { ClassifierFactory } from '../server/classifier/classifier_factory.js';
-import { MemoryBudget, MemoryEstimator } from '../server/classifier/memory.js';
+import type { Device } from '../server/devices/device.js';
+import { Devices } from '../server/devices/devices.js';
 import { Refusal } from '../server/errors/refusal.js';
+import { createLogger } from '../server/log.js';
 import type { NetworkDefinition } from '../server/networks/definition.js';
 import { networks } from '../server/networks/index.js';
 
-const test = anyTest as TestFn<{ engine: Engine; factory: ClassifierFactory }>;
+interface Context {
+  readonly devices: Devices;
+  readonly factory: ClassifierFactory;
+  readonly device: Device;
+}
+
+const test = anyTest as TestFn<Context>;
 
 test.before((t) => {
-  const engine = new (engineBinding().Engine)({ gpu: null, threads: 2, queueLength: 16 });
-  const device = { precisions: engine.info.precisions, memory: new MemoryBudget(8 * 2 ** 30), estimator: new MemoryEstimator(engine) };
-  t.context = { engine, factory: new ClassifierFactory(engineBinding(), engine, device) };
+  const devices = new Devices({ binding: engineBinding(), threads: 2, memoryBytes: 8 * 2 ** 30, log: createLogger('silent') });
+  t.context = { devices, factory: new ClassifierFactory(devices), device: devices.cpu };
 });
 
-test.after.always((t) => t.context.engine.close());
+test.after.always((t) => t.context.devices.close());
 
 /** The layer that reads the images and the layers that another image size initialises anew. */
 const LAYERS: Readonly<Record<string, { first: string; bySize: readonly string[] }>> = {
@@ -33,8 +40,8 @@ const BATCH = 2;
 const LEARNING_RATE = 1e-12;
 
 /** A classifier for the network's smallest images whose momentum is not 0. */
-async function trained(factory: ClassifierFactory, network: NetworkDefinition, channels: bigint): Promise<Classifier> {
-  const classifier = await factory.fresh(network, 5n);
+async function trained({ factory, device }: Context, network: NetworkDefinition, channels: bigint): Promise<Classifier> {
+  const classifier = await factory.fresh(network, 5n, device);
   const size = BigInt(network.minSize);
   await classifier.setParameters([
     { name: 'image_dimensions', values: [size, size, channels] },
@@ -108,7 +115,7 @@ for (const network of networks) {
   test.serial(
     `${network.name}: another size initialises ${bySize.join(', ') || 'nothing'} anew and sets their momentum to 0`,
     async (t) => {
-      const classifier = await trained(t.context.factory, network, 3n);
+      const classifier = await trained(t.context, network, 3n);
       const before = await tensorsOf(classifier);
       // Four pixels more leave the shapes of alexnet's weights as they are: they begin anew all the same.
       const set = await classifier.setParameters([{ name: 'image_width', values: [BigInt(network.minSize + 4)] }]);
@@ -123,7 +130,7 @@ for (const network of networks) {
   );
 
   test.serial(`${network.name}: other classes initialise ${network.classLayer} anew and nothing else`, async (t) => {
-    const classifier = await trained(t.context.factory, network, 3n);
+    const classifier = await trained(t.context, network, 3n);
     const before = await tensorsOf(classifier);
     t.deepEqual(await classifier.setParameters([{ name: 'classes', values: ['b', 'a'] }]), [network.classLayer]);
     const after = await tensorsOf(classifier);
@@ -133,7 +140,7 @@ for (const network of networks) {
   });
 
   test.serial(`${network.name}: from 3 channels to 1 the filters of ${first} are summed, back is refused`, async (t) => {
-    const classifier = await trained(t.context.factory, network, 3n);
+    const classifier = await trained(t.context, network, 3n);
     const before = await tensorsOf(classifier);
     t.deepEqual(await classifier.setParameters([{ name: 'image_num_channels', values: [1n] }]), []);
     const after = await tensorsOf(classifier);

@@ -5,6 +5,7 @@ import anyTest, { type TestFn } from 'ava';
 import type { ApplyClassifierRequest, DeserializeClassifierRequest } from '../generated/dlclassifier/v1/classifier.js';
 import { engineBinding } from '../native/index.js';
 import { readCommandLine } from '../server/command_line.js';
+import { Devices } from '../server/devices/devices.js';
 import { openImageStore } from '../server/image_store/open_image_store.js';
 import { createLogger } from '../server/log.js';
 import { applyClassifier } from '../server/rpc/apply_classifier.js';
@@ -23,12 +24,12 @@ const test = anyTest as TestFn<{ server: ServerState; folder: string }>;
 test.beforeEach(async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'dl-classifier-abandoned-'));
   const binding = engineBinding();
-  const engine = new binding.Engine({ gpu: null, threads: 1, queueLength: 16 });
   const { limits } = readCommandLine([], '0.0.0');
   const log = createLogger('silent');
+  const devices = new Devices({ binding, threads: 1, memoryBytes: null, log });
   const store = { folder: join(folder, 'images'), named: true, maximumBytes: null, maximumImageBytes: 2 ** 20, maximumPixelBytes: 2 ** 20 };
   const images = await openImageStore(store, log);
-  t.context = { folder, server: createServerState({ binding, engine, modelFolder: folder, images, limits, log }) };
+  t.context = { folder, server: createServerState({ binding, devices, modelFolder: folder, images, limits, log }) };
 });
 
 test.afterEach.always(async (t) => {

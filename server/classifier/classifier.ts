@@ -1,8 +1,11 @@
 import type { ImageBatch, LayerInfo, MemoryPlan, Model } from '../../native/binding.js';
 import { isEngineError } from '../../native/index.js';
+import type { Device } from '../devices/device.js';
+import type { Devices } from '../devices/devices.js';
 import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import type { ParameterView, SetEnvironment } from '../parameters/definition.js';
+import { type DeviceChoice, samePlace } from '../parameters/device_choice.js';
 import { type Assignment, draftSettings } from '../parameters/registry.js';
 import type { Settings } from '../parameters/settings.js';
 import { stepSettings } from '../parameters/step.js';
@@ -10,21 +13,18 @@ import type { ClassifierRecord } from '../store/classifier_record.js';
 import { type BatchDescription, type CommittedBatch, checkBatch, checkImages, expectClasses, type ImagesDescription } from './admission.js';
 import type { ApplyResult } from './apply_result.js';
 import { engineRefusal } from './engine_refusal.js';
-import type { MemoryBudget, MemoryEstimator } from './memory.js';
 import { Mutex } from './mutex.js';
-import { graphDiffers, planDiffers, planOptions, trainOptions } from './plan.js';
+import { graphDiffers, inputSize, networkGraph, planDiffers, planOptions, trainOptions } from './plan.js';
 import { reconfigure } from './reconfiguration.js';
 import { RequestCache } from './request_cache.js';
 import { type ClassifierEvent, type ClassifierState, nextState } from './states.js';
 import { toStored } from './stored_tensors.js';
 import type { TrainResult } from './train_result.js';
 
-/** What a classifier computes with. */
-export interface ClassifierDevice {
-  /** Precisions that it computes in. */
-  readonly precisions: readonly string[];
-  readonly memory: MemoryBudget;
-  readonly estimator: MemoryEstimator;
+/** A device, and the model on it that holds the weights. */
+export interface Residence {
+  readonly device: Device;
+  readonly model: Model;
 }
 
 /** The answer to a training call, as it is remembered under its `request_id`. */
@@ -46,21 +46,26 @@ export class Classifier {
   #failure = '';
   #settings: Settings;
   #step: number;
+  #residence: Residence;
   /** Bytes that the present settings need, once they are known. */
   #needed: number | null = null;
 
-  /** @param model holds the weights; the classifier's from now on */
+  /**
+   * @param residence the classifier's from now on
+   * @param devices where it may move to
+   */
   constructor(
     readonly network: NetworkDefinition,
     readonly seed: bigint,
-    private readonly model: Model,
-    private readonly device: ClassifierDevice,
+    residence: Residence,
+    private readonly devices: Pick<Devices, 'at' | 'checked'> & DeviceChoice,
     { settings, step }: Pick<ClassifierRecord, 'settings' | 'step'>,
   ) {
+    this.#residence = residence;
     this.#settings = settings;
     this.#step = step;
     if (settings.classes.length > 0) this.#take('classes_set');
-    device.memory.add(model);
+    residence.device.memory.add(residence.model);
   }
 
   get state(): ClassifierState {
@@ -78,11 +83,11 @@ export class Classifier {
 
   /** Bytes of memory that it holds now. */
   get memoryBytes(): number {
-    return this.model.memoryBytes;
+    return this.#residence.model.memoryBytes;
   }
 
   get layers(): readonly LayerInfo[] {
-    return this.model.layers;
+    return this.#residence.model.layers;
   }
 
   /** Whether a call uses it or waits for it. */
@@ -98,10 +103,12 @@ export class Classifier {
     return { settings, network: this.network, step: this.#step, parameterCount };
   }
 
-  /** @throws Refusal HANDLE_CLEARED, CLASSIFIER_FAILED */
+  /** @throws Refusal HANDLE_CLEARED, CLASSIFIER_FAILED, DEVICE_LOST */
   expectUsable(): void {
     if (this.#state === 'cleared') throw refuse('HANDLE_CLEARED', { handle_kind: 'classifier' });
     if (this.#state === 'failed') throw refuse('CLASSIFIER_FAILED', { problem: this.#failure });
+    const { lost } = this.#residence.device;
+    if (lost !== null) throw lost;
   }
 
   /**
@@ -111,19 +118,16 @@ export class Classifier {
    */
   setParameters(assignments: readonly Assignment[]): Promise<readonly string[]> {
     return this.#exclusively(async () => {
+      await this.devices.checked;
       const { initializeRuntime, ...next } = draftSettings(this.#settings, assignments, this.#environment);
-      await this.#expectChangeFits(next, initializeRuntime || assignments.some(({ name }) => name === 'batch_size'));
-      const change = await this.#compute(next, () => reconfigure(this.model, this.network, this.seed, this.#settings, next));
-      try {
-        if (initializeRuntime) await this.#compute(next, () => this.model.prepare(planOptions(next)));
-      } catch (error) {
-        await this.#undo(change?.undo);
-        throw error;
-      }
+      const wholeBatch = initializeRuntime || assignments.some(({ name }) => name === 'batch_size');
+      const reinitialized = samePlace(this.#settings, next)
+        ? await this.#change(next, wholeBatch, initializeRuntime)
+        : await this.#move(next, initializeRuntime);
       this.#settings = next;
       this.#needed = null;
       if (next.classes.length > 0) this.#take('classes_set');
-      return change?.reinitializedLayers ?? [];
+      return reinitialized;
     });
   }
 
@@ -172,7 +176,7 @@ export class Classifier {
       expectClasses(settings);
       checkImages(settings, images);
       await this.#expectFit(settings);
-      const confidences = await this.#compute(settings, () => this.model.apply(pixels, planOptions(settings)));
+      const confidences = await this.#compute(settings, ({ model }) => model.apply(pixels, planOptions(settings)));
       return { classes: settings.classes, imageCount: images.count, confidences };
     });
   }
@@ -185,21 +189,22 @@ export class Classifier {
   /** The same, and the layers that belong to it. */
   toRecordWithLayers(): Promise<{ readonly record: ClassifierRecord; readonly layers: readonly LayerInfo[] }> {
     return this.#exclusively(async () => {
-      const tensors = await this.#compute(this.#settings, () => this.model.snapshot());
+      const tensors = await this.#compute(this.#settings, ({ model }) => model.snapshot());
       const { network, seed, layers } = this;
       return { record: { network, settings: this.#settings, step: this.#step, seed, tensors: tensors.map(toStored) }, layers };
     });
   }
 
-  /** Bytes that the budget leaves for it, those that it holds already included. */
-  get availableBytes(): number {
-    return this.device.memory.availableFor(this.model);
+  /** Bytes that the budget of this device leaves for it, those that it holds there already included. */
+  availableBytes(device: Device): number {
+    const { model, device: present } = this.#residence;
+    return device.memory.availableFor(device === present ? model : null);
   }
 
   /** Bytes that training and applying need at the present settings. */
   planMemory(): Promise<MemoryPlan> {
     const settings = this.#settings;
-    return this.#compute(settings, () => this.device.estimator.plan(this.network, settings));
+    return this.#compute(settings, ({ device }) => device.estimator.plan(this.network, settings));
   }
 
   /** Waits for the calls that came before and frees the memory; later calls are refused. Repeated calls are allowed. */
@@ -207,13 +212,14 @@ export class Classifier {
     return this.#mutex.run(async () => {
       if (this.#state === 'cleared') return;
       this.#take('clears');
-      await this.model.close();
-      this.device.memory.remove(this.model);
+      const { model, device } = this.#residence;
+      await model.close();
+      device.memory.remove(model);
     });
   }
 
   get #environment(): SetEnvironment {
-    return { network: this.network, precisions: this.device.precisions };
+    return { network: this.network, devices: this.devices };
   }
 
   async #makeStep(batch: CommittedBatch): Promise<TrainResult> {
@@ -224,7 +230,7 @@ export class Classifier {
     const options = trainOptions(settings, this.#step);
     this.#take('step_begins');
     try {
-      const result = await this.#compute(settings, () => this.model.train(batch.pixels, labels, options));
+      const result = await this.#compute(settings, ({ model }) => model.train(batch.pixels, labels, options));
       this.#step++;
       this.#settings = settings;
       return { ...result, step: this.#step, learningRate: settings.learningRate, uploadSeconds: batch.uploadSeconds, waitSeconds };
@@ -240,16 +246,70 @@ export class Classifier {
     });
   }
 
-  /** Lets the engine compute; what it refuses becomes a refusal, and a defect in it ends this classifier. */
-  async #compute<Result>(settings: Settings, task: () => Promise<Result>): Promise<Result> {
+  /** Changes the model where it is. */
+  async #change(next: Settings, wholeBatch: boolean, initializeRuntime: boolean): Promise<readonly string[]> {
+    await this.#expectChangeFits(next, wholeBatch);
+    const change = await this.#compute(next, ({ model }) => reconfigure(model, this.network, this.seed, this.#settings, next));
     try {
-      return await task();
+      if (initializeRuntime) await this.#compute(next, ({ model }) => model.prepare(planOptions(next)));
     } catch (error) {
-      if (isEngineError(error) && error.reason === 'INTERNAL') this.#fail(error.message);
+      await this.#undo(change?.undo);
+      throw error;
+    }
+    return change?.reinitializedLayers ?? [];
+  }
+
+  /** Makes a model of the same values on another device and changes that; the one that is left goes when all has succeeded. */
+  async #move(next: Settings, initializeRuntime: boolean): Promise<readonly string[]> {
+    const before = this.#settings;
+    const { network, seed } = this;
+    const device = this.devices.at(next);
+    const cost = device.estimator.cost(network, next);
+    await this.#compute(next, () => device.memory.expectFit(null, cost, next.batchSize));
+    const tensors = await this.#compute(before, ({ model }) => model.snapshot());
+    const residence = { device, model: device.makeModel(networkGraph(network, before), inputSize(before), seed) };
+    device.memory.add(residence.model);
+    try {
+      const change = await this.#compute(
+        next,
+        async ({ model }) => {
+          await model.setSolver(before.solverType);
+          await model.restore(tensors);
+          const made = await reconfigure(model, network, seed, before, next);
+          if (initializeRuntime) await model.prepare(planOptions(next));
+          return made;
+        },
+        residence,
+      );
+      await this.#leave(this.#residence);
+      this.#residence = residence;
+      return change?.reinitializedLayers ?? [];
+    } catch (error) {
+      await this.#leave(residence);
+      throw error;
+    }
+  }
+
+  async #leave({ device, model }: Residence): Promise<void> {
+    await model.close();
+    device.memory.remove(model);
+  }
+
+  /** Lets the engine compute; what it refuses becomes a refusal, and a defect in it ends this classifier. */
+  async #compute<Result>(
+    settings: Settings,
+    task: (residence: Residence) => Promise<Result>,
+    residence: Residence = this.#residence,
+  ): Promise<Result> {
+    const { device, model } = residence;
+    try {
+      return await device.compute(() => task(residence));
+    } catch (error) {
+      if (isEngineError(error) && error.reason === 'INTERNAL' && residence === this.#residence) this.#fail(error.message);
       // Cleared while a look at it was under way, which waits for nobody.
       if (this.#state === 'cleared') this.expectUsable();
-      const cost = this.device.estimator.cost(this.network, settings);
-      throw await engineRefusal(error, (bytes) => this.device.memory.refusal(this.model, cost, settings.batchSize, bytes));
+      const cost = device.estimator.cost(this.network, settings);
+      throw await engineRefusal(error, (bytes) => device.memory.refusal(model, cost, settings.batchSize, bytes));
     }
   }
 
@@ -269,16 +329,17 @@ export class Classifier {
 
   async #needsMore(next: Settings, present: Settings): Promise<boolean> {
     const bytes = (settings: Settings) =>
-      this.#compute(settings, () => this.device.estimator.cost(this.network, settings).bytes(settings.batchSize));
+      this.#compute(settings, ({ device }) => device.estimator.cost(this.network, settings).bytes(settings.batchSize));
     return (await bytes(next)) > (await bytes(present));
   }
 
   async #expectFit(settings: Settings): Promise<void> {
-    const { memory, estimator } = this.device;
+    const { device, model } = this.#residence;
+    const { memory, estimator } = device;
     const known = settings === this.#settings ? this.#needed : null;
-    if (known !== null && known <= memory.availableFor(this.model)) return;
+    if (known !== null && known <= memory.availableFor(model)) return;
     const cost = estimator.cost(this.network, settings);
-    const needed = await this.#compute(settings, () => memory.expectFit(this.model, cost, settings.batchSize));
+    const needed = await this.#compute(settings, () => memory.expectFit(model, cost, settings.batchSize));
     if (settings === this.#settings) this.#needed = needed;
   }
 

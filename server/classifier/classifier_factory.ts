@@ -1,30 +1,29 @@
 import { randomBytes } from 'node:crypto';
-import type { Binding, Engine, Model, Tensor } from '../../native/binding.js';
+import type { Model, Tensor } from '../../native/binding.js';
 import { isEngineError } from '../../native/index.js';
+import type { Device } from '../devices/device.js';
+import type { Devices } from '../devices/devices.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { defaultSettings, type Settings } from '../parameters/settings.js';
 import type { ClassifierRecord } from '../store/classifier_record.js';
 import type { WantedWeights } from '../weights/fit.js';
-import { Classifier, type ClassifierDevice } from './classifier.js';
+import { Classifier } from './classifier.js';
+import { engineRefusal } from './engine_refusal.js';
 import { inputSize, networkGraph } from './plan.js';
 import { matchTensors } from './stored_tensors.js';
 
-/** Makes classifiers on one device. */
+/** Makes classifiers. */
 export class ClassifierFactory {
-  constructor(
-    private readonly binding: Binding,
-    private readonly engine: Engine,
-    private readonly device: ClassifierDevice,
-  ) {}
+  constructor(private readonly devices: Devices) {}
 
   /** A network with fresh weights from the seed. */
-  async fresh(network: NetworkDefinition, seed: bigint): Promise<Classifier> {
-    return this.#open({ network, settings: defaultSettings(network), step: 0, seed }, null);
+  async fresh(network: NetworkDefinition, seed: bigint, device: Device): Promise<Classifier> {
+    return this.#open(device, { network, settings: defaultsOn(device, network), step: 0, seed }, null);
   }
 
   /** What weights of another program must fit to be loaded with these settings. */
   async wantedWeights(network: NetworkDefinition, settings: Settings): Promise<WantedWeights> {
-    const model = new this.binding.Model(this.engine, networkGraph(network, settings), inputSize(settings), 0n);
+    const model = this.devices.cpu.makeModel(networkGraph(network, settings), inputSize(settings), 0n);
     const { tensors } = model;
     await model.close();
     return { network: network.name, tensors, classLayer: network.classLayer };
@@ -33,19 +32,27 @@ export class ClassifierFactory {
   /**
    * A network with weights that another program trained. Layers of which there are none are fresh.
    *
+   * @param settings of the device
    * @param weights by the names and in the shapes of the network
    */
-  async pretrained(network: NetworkDefinition, settings: Settings, seed: bigint, weights: readonly Tensor[]): Promise<Classifier> {
-    return this.#open({ network, settings, step: 0, seed }, () => weights);
+  async pretrained(
+    network: NetworkDefinition,
+    settings: Settings,
+    seed: bigint,
+    weights: readonly Tensor[],
+    device: Device,
+  ): Promise<Classifier> {
+    return this.#open(device, { network, settings, step: 0, seed }, () => weights);
   }
 
   /**
-   * A classifier as it was stored.
+   * A classifier as it was stored, on a device of any kind.
    *
    * @param refusal makes what the call is refused with of what does not fit
    */
-  async stored(record: ClassifierRecord, refusal: (problem: string) => Error): Promise<Classifier> {
-    return this.#open(record, (model) => {
+  async stored(record: ClassifierRecord, device: Device, refusal: (problem: string) => Error): Promise<Classifier> {
+    const placed = { ...record, settings: { ...record.settings, ...placeOf(device) } };
+    return this.#open(device, placed, (model) => {
       const matched = matchTensors(model.tensors, record.tensors, record.settings.solverType);
       if (typeof matched === 'string') throw refusal(matched);
       return matched;
@@ -56,18 +63,32 @@ export class ClassifierFactory {
     });
   }
 
-  async #open(record: Omit<ClassifierRecord, 'tensors'>, values: ((model: Model) => readonly Tensor[]) | null): Promise<Classifier> {
+  async #open(
+    device: Device,
+    record: Omit<ClassifierRecord, 'tensors'>,
+    values: ((model: Model) => readonly Tensor[]) | null,
+  ): Promise<Classifier> {
     const { network, settings, seed } = record;
-    const model = new this.binding.Model(this.engine, networkGraph(network, settings), inputSize(settings), seed);
+    const model = device.makeModel(networkGraph(network, settings), inputSize(settings), seed);
     try {
-      await model.setSolver(settings.solverType);
-      if (values !== null) await model.restore(values(model));
-      return new Classifier(network, seed, model, this.device, record);
+      await device.compute(() => model.setSolver(settings.solverType));
+      if (values !== null) await device.compute(() => model.restore(values(model)));
+      return new Classifier(network, seed, { device, model }, this.devices, record);
     } catch (error) {
       await model.close();
-      throw error;
+      const cost = device.estimator.cost(network, settings);
+      throw await engineRefusal(error, (bytes) => device.memory.refusal(null, cost, settings.batchSize, bytes));
     }
   }
+}
+
+/** What a network starts with on this device. */
+export function defaultsOn(device: Device, network: NetworkDefinition): Settings {
+  return { ...defaultSettings(network), ...placeOf(device), precision: device.defaultPrecision };
+}
+
+function placeOf({ runtime, index }: Device): Pick<Settings, 'runtime' | 'gpu'> {
+  return { runtime, gpu: index };
 }
 
 /** For a caller who names no seed. */

@@ -18,8 +18,6 @@ export async function engineRefusal(error: unknown, memoryRefusal: (bytes: numbe
       return memoryRefusal(Number(metadata.bytes ?? 0));
     case 'QUEUE_FULL':
       return refuse('SERVER_BUSY', { limit: 'engine_queue' });
-    case 'DEVICE_LOST':
-      return refuse('DEVICE_LOST', {}, { cause: error });
     case 'CLOSED':
       return refuse('SERVER_STOPPING');
     default:

@@ -66,7 +66,7 @@ export class MemoryBudget {
    * @returns bytes needed
    * @throws Refusal DEVICE_MEMORY_EXHAUSTED with the largest batch size that fits
    */
-  async expectFit(model: Model, cost: BatchCost, batchSize: number): Promise<number> {
+  async expectFit(model: Model | null, cost: BatchCost, batchSize: number): Promise<number> {
     const available = this.availableFor(model);
     // A plan far beyond the memory is not worth making, and its sizes could overflow.
     const atLeast = batchSize * cost.imageBytes;
@@ -76,7 +76,7 @@ export class MemoryBudget {
   }
 
   /** The refusal of a batch size that does not fit. */
-  async refusal(model: Model, cost: BatchCost, batchSize: number, bytes: number): Promise<Error> {
+  async refusal(model: Model | null, cost: BatchCost, batchSize: number, bytes: number): Promise<Error> {
     const largest = await largestBatchSize(cost, this.availableFor(model), batchSize - 1);
     return refuse('DEVICE_MEMORY_EXHAUSTED', { largest_batch_size: largest, bytes });
   }

@@ -209,8 +209,9 @@ export const catalogue = {
   ),
   SERVER_STOPPING: entry({ status: status.UNAVAILABLE, retry: true }, () => 'the server is stopping; call again when its successor runs'),
   DEVICE_LOST: entry(
-    { status: status.UNAVAILABLE },
-    () => 'the device is lost until the server is started anew; then go on from the last stored file',
+    { status: status.UNAVAILABLE, required: ['gpu', 'problem'] },
+    (m) =>
+      `GPU ${m.gpu} is lost until the server is started anew (${m.problem}); the server will stop, go on from the last stored file when its successor runs`,
   ),
   FILE_NOT_WRITABLE: entry(
     { status: status.INTERNAL, required: ['file_name', 'problem'] },

@@ -1,5 +1,6 @@
 import { type Refusal, refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
+import type { DeviceChoice } from './device_choice.js';
 import type { Settings } from './settings.js';
 import { expectType, type Value, type ValueType, type ValueTypes } from './value.js';
 
@@ -22,8 +23,7 @@ export type Draft = { -readonly [Name in keyof Settings]: Settings[Name] } & {
 /** What decides beside the values about what may be set. */
 export interface SetEnvironment {
   readonly network: NetworkDefinition;
-  /** Precisions that the device computes in. */
-  readonly precisions: readonly string[];
+  readonly devices: DeviceChoice;
 }
 
 /** A parameter: what is checked, what is done and what is documented, in one place. */
@@ -54,7 +54,7 @@ export type ValueCount = number | 'any' | 'none or more';
  * @param before the settings before the call
  * @param assigned names of the parameters that the call sets
  */
-export type Agreement = (draft: Draft, before: Settings, assigned: ReadonlySet<string>) => void;
+export type Agreement = (draft: Draft, before: Settings, assigned: ReadonlySet<string>, environment: SetEnvironment) => void;
 
 /** `get`, `set` or both. */
 export function access(parameter: ParameterDefinition): string {

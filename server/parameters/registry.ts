@@ -46,7 +46,7 @@ export function draftSettings(settings: Settings, assignments: readonly Assignme
     seen.add(name);
     definition.set(draft, values, environment);
   }
-  for (const { agree } of parameters) agree?.(draft, settings, seen);
+  for (const { agree } of parameters) agree?.(draft, settings, seen, environment);
   return draft;
 }
 

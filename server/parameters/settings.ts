@@ -3,6 +3,9 @@ import { batchNormMomentum, type Channels, type NetworkDefinition } from '../net
 import { type Freeze, NOTHING_FROZEN } from './freeze.js';
 import type { StringMap } from './value.js';
 
+/** Kinds of devices. */
+export type Runtime = 'cpu' | 'gpu';
+
 /** The parameters of a classifier that can be set, all within their ranges. */
 export interface Settings {
   /** Images on the device at once. */
@@ -27,12 +30,15 @@ export interface Settings {
   readonly maxGradientNorm: number;
   readonly batchNormMomentum: number;
   readonly freeze: Freeze;
+  readonly runtime: Runtime;
+  /** Index of the GPU; without effect on the CPU. */
+  readonly gpu: number;
   readonly precision: Precision;
   readonly deterministic: boolean;
   readonly metaData: StringMap;
 }
 
-/** What a network starts with. */
+/** What a network starts with, on the CPU. */
 export function defaultSettings(network: NetworkDefinition): Settings {
   return {
     batchSize: network.defaultBatchSize,
@@ -53,6 +59,8 @@ export function defaultSettings(network: NetworkDefinition): Settings {
     maxGradientNorm: 0,
     batchNormMomentum: batchNormMomentum(network),
     freeze: NOTHING_FROZEN,
+    runtime: 'cpu',
+    gpu: 0,
     precision: 'float32',
     deterministic: false,
     metaData: new Map(),

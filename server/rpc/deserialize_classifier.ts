@@ -17,8 +17,9 @@ export async function deserializeClassifier(
   const upload = await receiveUpload(messages, ({ totalBytes }) => admitWhole(totalBytes, server), context);
   try {
     const classifier = await server.openClassifier(async () => {
-      const record = await deserialize(upload.bytes, FILE_NAME, server.engine.info.precisions);
-      return server.classifiers.stored(record, (problem) => refuse('FILE_DAMAGED', { file_name: FILE_NAME, problem }));
+      const device = await server.devices.preferred();
+      const record = await deserialize(upload.bytes, FILE_NAME, device.precisions);
+      return server.classifiers.stored(record, device, (problem) => refuse('FILE_DAMAGED', { file_name: FILE_NAME, problem }));
     }, signal);
     return { classifier };
   } finally {

@@ -1,14 +1,16 @@
 import { type EstimateMemoryRequest, type EstimateMemoryResponse, MemoryPurpose } from '../../generated/dlclassifier/v1/memory.js';
 import type { MemoryPlan } from '../../native/binding.js';
+import { defaultsOn } from '../classifier/classifier_factory.js';
 import { engineRefusal } from '../classifier/engine_refusal.js';
 import { largestBatchSize } from '../classifier/largest_batch_size.js';
 import { LARGEST_PLANNED_BATCH, neededBytes } from '../classifier/memory.js';
 import { classCount } from '../classifier/plan.js';
+import type { Device } from '../devices/device.js';
 import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { parseFileName } from '../networks/index.js';
 import { draftSettings } from '../parameters/registry.js';
-import { defaultSettings, type Settings } from '../parameters/settings.js';
+import type { Settings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
 import type { CallContext } from './context.js';
 import { toMemoryDescription } from './memory_description.js';
@@ -18,21 +20,26 @@ const MAXIMUM_CLASS_COUNT = 16_777_216;
 
 /** EstimateMemory: what training and applying would need, and the largest batch size that fits, before anything is allocated. */
 export async function estimateMemory(request: EstimateMemoryRequest, { server }: CallContext): Promise<EstimateMemoryResponse> {
-  const { network, settings, available } = subjectOf(request, server);
+  await server.devices.checked;
+  const { network, settings, available } = await subjectOf(request, server);
   const needed = purposeBytes(request.purpose);
-  const environment = { network, precisions: server.engine.info.precisions };
-  const { initializeRuntime: _, ...wanted } = draftSettings(settings, request.params.map(fromNamedValues), environment);
+  const { initializeRuntime: _, ...wanted } = draftSettings(settings, request.params.map(fromNamedValues), {
+    network,
+    devices: server.devices,
+  });
+  const device = server.devices.at(wanted);
+  const { estimator } = device;
   const classes = classesOf(request, network, settings, wanted);
-  const budget = request.budgetBytes === undefined ? available : Number(request.budgetBytes);
+  const budget = request.budgetBytes === undefined ? available(device) : Number(request.budgetBytes);
 
   let largest = 0;
   // More than can be counted.
   const refusal = async (bytes: number) => refuse('DEVICE_MEMORY_EXHAUSTED', { largest_batch_size: largest, bytes });
   try {
-    const cost = server.estimator.cost(network, wanted, needed, classes);
+    const cost = estimator.cost(network, wanted, needed, classes);
     largest = await largestBatchSize(cost, budget, LARGEST_PLANNED_BATCH);
     if (wanted.batchSize > LARGEST_PLANNED_BATCH) throw await refusal(wanted.batchSize * cost.imageBytes);
-    const plan = await server.estimator.plan(network, wanted, classes);
+    const plan = await estimator.plan(network, wanted, classes);
     return {
       memory: toMemoryDescription(plan),
       bytes: BigInt(needed(plan)),
@@ -48,23 +55,24 @@ export async function estimateMemory(request: EstimateMemoryRequest, { server }:
 interface Subject {
   readonly network: NetworkDefinition;
   readonly settings: Settings;
-  /** Bytes that the server's limit leaves for it. */
-  readonly available: number;
+  /** Bytes that the server's limit leaves for it on a device. */
+  readonly available: (device: Device) => number;
 }
 
-function subjectOf({ subject }: EstimateMemoryRequest, { handles, memory }: ServerState): Subject {
+async function subjectOf({ subject }: EstimateMemoryRequest, { handles, devices }: ServerState): Promise<Subject> {
   if (subject === undefined) throw refuse('INVALID_REQUEST', { field: 'subject', problem: 'give network or classifier' });
   if (subject.$case === 'classifier') {
     const classifier = handles.get('classifier', subject.value);
     classifier.expectUsable();
-    return { network: classifier.network, settings: classifier.settings, available: classifier.availableBytes };
+    return { network: classifier.network, settings: classifier.settings, available: (device) => classifier.availableBytes(device) };
   }
   const reference = parseFileName(subject.value);
   if (reference.kind !== 'network') {
     const problem = 'no network of this name; for a stored classifier read it and give its handle';
     throw refuse('FILE_NOT_FOUND', { file_name: subject.value, problem });
   }
-  return { network: reference.network, settings: defaultSettings(reference.network), available: memory.availableFor(null) };
+  const settings = defaultsOn(await devices.preferred(), reference.network);
+  return { network: reference.network, settings, available: ({ memory }) => memory.availableFor(null) };
 }
 
 function purposeBytes(purpose: MemoryPurpose): (plan: MemoryPlan) => number {

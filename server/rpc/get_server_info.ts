@@ -5,9 +5,8 @@ import type {
   NetworkInfo,
   ServerLimits,
 } from '../../generated/dlclassifier/v1/server_info.js';
-import type { EngineInfo, GpuInfo } from '../../native/binding.js';
 import type { Limits } from '../config.js';
-import { gpuRefusal, gpus } from '../gpus.js';
+import type { ListedDevice } from '../devices/devices.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { networks } from '../networks/index.js';
 import { VERSION } from '../package_root.js';
@@ -18,35 +17,20 @@ import type { CallContext } from './context.js';
 export async function getServerInfo(_request: GetServerInfoRequest, { server }: CallContext): Promise<GetServerInfoResponse> {
   return {
     version: VERSION,
-    devices: [cpu(server.engine.info), ...gpus().map(gpu)],
-    limits: toServerLimits(server.limits, server.memory.bytes),
+    devices: (await server.devices.list()).map(toDeviceInfo),
+    limits: toServerLimits(server.limits, server.devices.cpu.memory.bytes),
     networks: await Promise.all(networks.map((network) => toNetworkInfo(network, server.folder))),
   };
 }
 
-function cpu(info: EngineInfo): DeviceInfo {
+function toDeviceInfo({ place, info, threads, refusal }: ListedDevice): DeviceInfo {
   return {
-    runtime: 'cpu',
-    index: 0,
+    runtime: place.runtime,
+    index: place.gpu,
     name: info.deviceName,
-    usable: true,
-    problem: '',
-    threads: info.threads,
-    memoryBytes: BigInt(info.memoryBytes),
-    precisions: [...info.precisions],
-    libraries: [...info.libraries],
-  };
-}
-
-/** One that cannot be used is listed, too, so that a caller who looks for a GPU learns why. */
-function gpu(info: GpuInfo, index: number): DeviceInfo {
-  return {
-    runtime: 'gpu',
-    index,
-    name: info.deviceName,
-    usable: false,
-    problem: gpuRefusal(info).message,
-    threads: 0,
+    usable: refusal === null,
+    problem: refusal?.message ?? '',
+    threads,
     memoryBytes: BigInt(info.memoryBytes),
     precisions: [...info.precisions],
     libraries: [...info.libraries],

@@ -56,9 +56,8 @@ function admit(header: ImportWeightsHeader, server: ServerState): WholeUpload & 
   return { ...admitWhole(header.totalBytes, server), order };
 }
 
-function readOrder({ network: name, fileName, classes, seed, source }: ImportWeightsHeader, { engine }: ServerState): Order {
+function readOrder({ network: name, fileName, classes, seed, source }: ImportWeightsHeader, { devices }: ServerState): Order {
   const network = networkByFileName(name);
-  const { precisions } = engine.info;
   const order = { network, seed: seed ?? drawSeed(), source: source === '' ? 'the file' : source };
   if (fileName === '') {
     if (network.pretrained === null) {
@@ -70,7 +69,7 @@ function readOrder({ network: name, fileName, classes, seed, source }: ImportWei
     return { ...order, fileName: null, settings: defaultSettings(network) };
   }
   const assignments = classes.length > 0 ? [{ name: 'classes', values: classes }] : [];
-  const { initializeRuntime: _, ...settings } = draftSettings(defaultSettings(network), assignments, { network, precisions });
+  const { initializeRuntime: _, ...settings } = draftSettings(defaultSettings(network), assignments, { network, devices });
   return { ...order, fileName: fileNameToWrite(fileName), settings };
 }
 
@@ -99,9 +98,9 @@ async function store(order: Order, loaded: LoadedWeights, server: ServerState): 
 async function asClassifier(
   { network, settings, seed }: Order,
   { tensors }: LoadedWeights,
-  { classifiers }: ServerState,
+  { classifiers, devices }: ServerState,
 ): Promise<SerializedClassifier> {
-  const classifier = await classifiers.pretrained(network, settings, seed, tensors);
+  const classifier = await classifiers.pretrained(network, settings, seed, tensors, devices.cpu);
   try {
     return await serializeClassifier(await classifier.toRecord());
   } finally {

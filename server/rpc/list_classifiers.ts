@@ -11,7 +11,7 @@ import type { CallContext } from './context.js';
 
 /** ListClassifiers: what is stored and what is open. */
 export async function listClassifiers(_request: ListClassifiersRequest, { server }: CallContext): Promise<ListClassifiersResponse> {
-  const stored = await listStoredClassifiers(server.folder, server.engine.info.precisions);
+  const stored = await listStoredClassifiers(server.folder, server.devices.cpu.precisions);
   return { stored: stored.map(toStored), open: server.handles.open('classifier').map(toOpen) };
 }
 

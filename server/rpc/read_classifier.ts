@@ -1,10 +1,9 @@
 import type { ReadClassifierRequest, ReadClassifierResponse } from '../../generated/dlclassifier/v1/classifier.js';
 import type { Classifier } from '../classifier/classifier.js';
-import { drawSeed } from '../classifier/classifier_factory.js';
+import { defaultsOn, drawSeed } from '../classifier/classifier_factory.js';
 import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { parseFileName, unknownNetwork } from '../networks/index.js';
-import { defaultSettings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
 import { deserializeClassifier } from '../store/classifier_file.js';
 import { loadWeights } from '../weights/load.js';
@@ -33,19 +32,21 @@ async function readNetwork(
   fileName: string,
   pretrained: boolean,
   seed: bigint,
-  { folder, classifiers }: ServerState,
+  { folder, classifiers, devices }: ServerState,
 ): Promise<Classifier> {
   const source = network.pretrained;
-  if (source === null || !pretrained) return classifiers.fresh(network, seed);
+  const device = await devices.preferred();
+  if (source === null || !pretrained) return classifiers.fresh(network, seed, device);
   const file = await readPretrainedWeights(folder, fileName, source);
-  const settings = defaultSettings(network);
+  const settings = defaultsOn(device, network);
   const wanted = await classifiers.wantedWeights(network, settings);
   const { tensors } = await loadWeights(wanted, file, pretrainedPath(source), source.remedy);
-  return classifiers.pretrained(network, settings, seed, tensors);
+  return classifiers.pretrained(network, settings, seed, tensors, device);
 }
 
-async function readStored(name: string, { folder, classifiers, engine }: ServerState): Promise<Classifier> {
+async function readStored(name: string, { folder, classifiers, devices }: ServerState): Promise<Classifier> {
   const { fileName, bytes } = await folder.read(name);
-  const record = await deserializeClassifier(bytes, fileName, engine.info.precisions);
-  return classifiers.stored(record, (problem) => refuse('FILE_DAMAGED', { file_name: fileName, problem }));
+  const device = await devices.preferred();
+  const record = await deserializeClassifier(bytes, fileName, device.precisions);
+  return classifiers.stored(record, device, (problem) => refuse('FILE_DAMAGED', { file_name: fileName, problem }));
 }

@@ -1,3 +1,4 @@
+import type { Precision } from '../../native/binding.js';
 import { refuse } from '../errors/refusal.js';
 import { sha256 } from './checksum.js';
 import type { ClassifierRecord, StoredTensor } from './classifier_record.js';
@@ -72,7 +73,11 @@ function withSize(parts: readonly Uint8Array[]): SerializedClassifier {
  * @param precisions that the device computes in
  * @throws Refusal FILE_NOT_OURS, FILE_DAMAGED, FILE_TOO_NEW
  */
-export async function deserializeClassifier(bytes: Uint8Array, fileName: string, precisions: readonly string[]): Promise<ClassifierRecord> {
+export async function deserializeClassifier(
+  bytes: Uint8Array,
+  fileName: string,
+  precisions: readonly Precision[],
+): Promise<ClassifierRecord> {
   try {
     const headerBytes = bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + headerLength(bytes, bytes.byteLength));
     const data = bytes.subarray(LENGTH_BYTES + headerBytes.byteLength);

@@ -1,4 +1,6 @@
+import type { Precision } from '../../native/binding.js';
 import { networkByName } from '../networks/index.js';
+import { processorsAlone } from '../parameters/device_choice.js';
 import { type Assignment, draftSettings, readParameters } from '../parameters/registry.js';
 import { defaultSettings, type Settings } from '../parameters/settings.js';
 import type { Value } from '../parameters/value.js';
@@ -57,12 +59,12 @@ export function encodeMetadata({ network, settings, step, seed }: Omit<Classifie
 }
 
 /**
- * The record that the metadata tell of. A precision that this machine does not compute in becomes float32, so that a classifier can
- * move to another machine.
+ * The record that the metadata tell of. A precision that the device does not compute in becomes float32, so that a classifier can
+ * move to another machine. Files say nothing of devices: the settings' is the CPU, until the classifier is placed.
  *
  * @throws MetadataProblem; Refusal of a parameter that is out of its range
  */
-export function decodeMetadata(metadata: ReadonlyMap<string, string>, precisions: readonly string[]): Omit<ClassifierRecord, 'tensors'> {
+export function decodeMetadata(metadata: ReadonlyMap<string, string>, precisions: readonly Precision[]): Omit<ClassifierRecord, 'tensors'> {
   const name = text(metadata, 'network');
   const network = networkByName(name);
   if (network === null) throw new MetadataProblem(`its network ${JSON.stringify(name)} is unknown`);
@@ -70,14 +72,18 @@ export function decodeMetadata(metadata: ReadonlyMap<string, string>, precisions
   if (typeof stored !== 'object' || stored === null) throw new MetadataProblem('its parameters are no object');
   const assignments: Assignment[] = STORED_PARAMETERS.map((parameter) => {
     const value: unknown = Object.hasOwn(stored, parameter) ? (stored as Record<string, unknown>)[parameter] : undefined;
-    const usable = parameter === 'precision' && typeof value === 'string' && !precisions.includes(value) ? 'float32' : value;
+    const usable =
+      parameter === 'precision' && typeof value === 'string' && !precisions.some((usable) => usable === value) ? 'float32' : value;
     const values = Array.isArray(usable) ? usable : [usable];
     return { name: parameter, values: values.map((item) => fromJson(parameter, item)) };
   });
   const classes = json(metadata, 'classes');
   if (!Array.isArray(classes)) throw new MetadataProblem('its classes are no list');
   if (classes.length > 0) assignments.push({ name: 'classes', values: classes.map((item) => fromJson('classes', item)) });
-  const { initializeRuntime: _, ...settings } = draftSettings(defaultSettings(network), assignments, { network, precisions });
+  const { initializeRuntime: _, ...settings } = draftSettings(defaultSettings(network), assignments, {
+    network,
+    devices: processorsAlone(precisions),
+  });
   return {
     network,
     settings: settings satisfies Settings,

@@ -1,3 +1,4 @@
+import type { Precision } from '../../native/binding.js';
 import { Refusal } from '../errors/refusal.js';
 import { readClassifierHeader } from './classifier_file.js';
 import { fileRefusal, RECOGNITION_BYTES } from './file_refusal.js';
@@ -16,14 +17,14 @@ export interface StoredClassifierSummary extends FoundFile {
 }
 
 /** All files of the model folder, by name, those that cannot be read with the reason. The data's checksums are not checked. */
-export async function listStoredClassifiers(folder: ModelFolder, precisions: readonly string[]): Promise<StoredClassifierSummary[]> {
+export async function listStoredClassifiers(folder: ModelFolder, precisions: readonly Precision[]): Promise<StoredClassifierSummary[]> {
   const summaries: StoredClassifierSummary[] = [];
   // One after the other: a folder of many files must not open them all at once.
   for (const file of await folder.list()) summaries.push(await summarize(file, precisions));
   return summaries;
 }
 
-async function summarize(file: FoundFile, precisions: readonly string[]): Promise<StoredClassifierSummary> {
+async function summarize(file: FoundFile, precisions: readonly Precision[]): Promise<StoredClassifierSummary> {
   let beginning: Uint8Array = new Uint8Array();
   try {
     beginning = await readBeginning(file.path, RECOGNITION_BYTES);

@@ -1,0 +1,49 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Daemon, startDaemon } from './daemon.js';
+
+/** A fault of native/test/gpus_on_host. */
+export type GpuFault = 'lost' | 'out_of_memory' | 'wrong_confidences' | 'wrong_update' | 'wrong_update_bfloat16';
+
+export interface GpuOptions {
+  /** @default 1 */
+  readonly count?: number;
+  /** Bytes of memory of each. @default 1 GiB */
+  readonly memoryBytes?: number;
+  /** Faults from the start on. */
+  readonly faults?: readonly (readonly [GpuFault, gpu: number])[];
+  /** Without TF32 and bfloat16. */
+  readonly float32Only?: boolean;
+  readonly flags?: readonly string[];
+}
+
+/** A daemon with GPUs that compute on the host and fail when a test wants it. */
+export interface GpuDaemon extends Daemon {
+  fail(fault: GpuFault, gpu: number): Promise<void>;
+  mend(fault: GpuFault, gpu: number): Promise<void>;
+}
+
+/** The GPUs that scripts/setup builds, or the CUDA backend's own code on the host, where this variable names it. */
+const BACKEND = process.env.DL_TEST_GPUS ?? 'build/native/test/dl_gpus_on_host.so';
+
+export async function startGpuDaemon(options: GpuOptions = {}): Promise<GpuDaemon> {
+  const { count = 1, memoryBytes = 2 ** 30, faults = [], float32Only = false, flags = [] } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'dl-gpu-faults-'));
+  const file = (fault: GpuFault, gpu: number) => join(folder, `${fault}-${gpu}`);
+  const fail = (fault: GpuFault, gpu: number) => writeFile(file(fault, gpu), '');
+  const mend = (fault: GpuFault, gpu: number) => rm(file(fault, gpu));
+  for (const [fault, gpu] of faults) await fail(fault, gpu);
+  const daemon = await startDaemon(flags, {
+    DL_CLASSIFIER_CUDA_BACKEND: BACKEND,
+    DL_GPU_COUNT: String(count),
+    DL_GPU_MEMORY_BYTES: String(memoryBytes),
+    DL_GPU_PRECISIONS: float32Only ? '1' : '3',
+    DL_GPU_FAULTS: folder,
+  });
+  const stop = async () => {
+    await rm(folder, { recursive: true, force: true });
+    await daemon.stop();
+  };
+  return { ...daemon, stop, fail, mend };
+}
