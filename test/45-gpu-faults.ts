@@ -1,0 +1,147 @@
+/** GPUs that compute wrong, run out of memory or are lost. They compute on the host: native/test/gpus_on_host. */
+import { once } from 'node:events';
+import { status } from '@grpc/grpc-js';
+import test from 'ava';
+import { type Classifier, DlClassifierClient, DlClassifierError } from '../client/index.js';
+import { type GpuDaemon, type GpuFault, type GpuOptions, startGpuDaemon } from './support/gpu_daemon.js';
+import { HealthClient } from './support/services.js';
+
+/** Exit status of a daemon that has lost a device. */
+const DEVICE_LOST = 3;
+
+async function withGpus(options: GpuOptions, work: (client: DlClassifierClient, daemon: GpuDaemon) => Promise<void>): Promise<void> {
+  const daemon = await startGpuDaemon(options);
+  const client = await DlClassifierClient.connect(daemon.address);
+  try {
+    await work(client, daemon);
+  } finally {
+    client.close();
+    await daemon.stop().catch((error: unknown) => {
+      if (daemon.process.exitCode !== DEVICE_LOST) throw error;
+    });
+  }
+}
+
+/** Steps of 2 grey images. */
+async function readSmall(client: DlClassifierClient, runtime: 'cpu' | 'gpu', gpu = 0): Promise<Classifier> {
+  const classifier = await client.readClassifier('compact', { seed: 5 });
+  await classifier.setParam({ runtime, gpu, batch_size: 2, classes: ['good', 'bad'], image_dimensions: [16, 16, 1] });
+  return classifier;
+}
+
+const IMAGES = { data: Uint8Array.from({ length: 2 * 256 }, (_, index) => (index * 37) % 256), shape: [2, 16, 16, 1] } as const;
+
+const train = (classifier: Classifier) => classifier.trainBatch(IMAGES, [0, 1]);
+
+async function refusalOf(promise: Promise<unknown>): Promise<DlClassifierError> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof DlClassifierError) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+const WRONG: readonly [GpuFault, RegExp][] = [
+  ['wrong_update', /it does not compute as it should: float32, sgd: .*the update is off by/],
+  ['wrong_confidences', /float32, sgd: a confidence is off by/],
+  ['out_of_memory', /a test wants the memory to be full/],
+  ['lost', /the device is lost to this process/],
+];
+
+for (const [fault, problem] of WRONG) {
+  test(`a GPU that fails its self-check by ${fault} is listed with what differed, refused with 4204, and not used`, async (t) => {
+    await withGpus({ count: 2, faults: [[fault, 0]] }, async (client, daemon) => {
+      const { devices } = await client.getServerInfo();
+      t.deepEqual(
+        devices.map(({ usable }) => usable),
+        [true, false, true],
+      );
+      t.regex(devices[1]?.problem ?? '', problem);
+      const classifier = await client.readClassifier('compact', { seed: 5 });
+      t.like(await classifier.getParam(['runtime', 'gpu']), { runtime: 'gpu', gpu: 1 });
+      const refusal = await refusalOf(classifier.setParam({ gpu: 0 }));
+      t.like(refusal, { reason: 'NO_GPU', number: 4204, status: status.FAILED_PRECONDITION });
+      t.regex(refusal.metadata.problem ?? '', problem);
+      t.regex(refusal.metadata.remedy ?? '', /scripts\/gpu/);
+      t.like(await classifier.getParam(['runtime', 'gpu']), { runtime: 'gpu', gpu: 1 });
+      await daemon.logged(({ msg }) => msg === 'a GPU has not passed its self-check');
+      // Nobody lost anything by it.
+      const health = new HealthClient(daemon.address);
+      t.is(await health.check(''), 'SERVING');
+      health.close();
+    });
+  });
+}
+
+test('one that computes wrong in bfloat16 alone is found out as well', async (t) => {
+  await withGpus({ faults: [['wrong_update_bfloat16', 0]] }, async (client) => {
+    const { devices } = await client.getServerInfo();
+    if (devices[1]?.precisions.includes('bfloat16')) {
+      t.false(devices[1].usable);
+      t.regex(devices[1].problem, /: bfloat16, sgd: /);
+      t.notRegex(devices[1].problem, /: float32, sgd: /);
+    }
+    const classifier = await client.readClassifier('compact', { seed: 5 });
+    t.is((await classifier.getParam(['runtime'])).runtime, devices[1]?.usable ? 'gpu' : 'cpu');
+  });
+});
+
+test('memory that the GPU does not have is 4104; the classifier is unchanged and goes on', async (t) => {
+  await withGpus({}, async (client, daemon) => {
+    const [there, here] = [await readSmall(client, 'gpu'), await readSmall(client, 'cpu')];
+    await train(there);
+    await train(here);
+    const before = [await there.serialize(), await here.serialize()];
+    await daemon.fail('out_of_memory', 0);
+    for (const attempt of [train(there), here.setParam({ runtime: 'gpu' })]) {
+      const refusal = await refusalOf(attempt);
+      t.like(refusal, { reason: 'DEVICE_MEMORY_EXHAUSTED', number: 4104, status: status.RESOURCE_EXHAUSTED });
+      t.is(refusal.metadata.largest_batch_size, '1');
+    }
+    t.like(await refusalOf(client.readClassifier('compact')), { reason: 'DEVICE_MEMORY_EXHAUSTED' });
+    await daemon.mend('out_of_memory', 0);
+    t.deepEqual([await there.serialize(), await here.serialize()], before);
+    t.is((await here.getParam(['runtime'])).runtime, 'cpu');
+    t.is((await train(there)).step, 2);
+    await here.setParam({ runtime: 'gpu' });
+    t.is((await train(here)).step, 2);
+  });
+});
+
+test('a lost GPU: its classifiers are UNAVAILABLE, others can be stored, health is NOT_SERVING, the daemon ends with 3', async (t) => {
+  await withGpus({ count: 2 }, async (client, daemon) => {
+    const exited = once(daemon.process, 'exit');
+    const health = new HealthClient(daemon.address);
+    const [lost, other, onCpu] = [await readSmall(client, 'gpu', 0), await readSmall(client, 'gpu', 1), await readSmall(client, 'cpu')];
+    for (const classifier of [lost, other, onCpu]) await train(classifier);
+    await daemon.fail('lost', 0);
+    const uses = [
+      () => train(lost),
+      () => lost.serialize(),
+      () => lost.setParam({ runtime: 'cpu' }),
+      () => onCpu.setParam({ runtime: 'gpu', gpu: 0 }),
+    ];
+    for (const use of uses) {
+      const refusal = await refusalOf(use());
+      t.like(refusal, { reason: 'DEVICE_LOST', status: status.UNAVAILABLE, metadata: { gpu: '0' } });
+      t.regex(refusal.message, /GPU 0 is lost until the server is started anew .*last stored file/);
+    }
+    t.is(await health.check(''), 'NOT_SERVING');
+    const { devices } = await client.getServerInfo();
+    t.deepEqual(
+      devices.map(({ usable }) => usable),
+      [true, false, true],
+    );
+    t.is((await train(other)).step, 2);
+    t.is((await train(onCpu)).step, 2);
+    t.like(await other.write('other'), { fileName: 'other.safetensors' });
+    await onCpu.write('on-cpu');
+    await lost.clear();
+    health.close();
+    client.close();
+    t.deepEqual(await exited, [DEVICE_LOST, null]);
+    t.regex(daemon.stderr(), /a device is lost; the daemon will stop/);
+  });
+});
