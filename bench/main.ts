@@ -10,6 +10,7 @@
  *   npm run bench -- table FILE                                       a result as the README's table
  *   npm run bench -- freeze [--network NAME]                          CPU time of a step as more and more layers are frozen
  *   npm run bench -- profile [--network NAME] [--threads N]           milliseconds of each layer in a training step
+ *   npm run bench -- gpu [--gpu N] [--batch N] [--precision NAME]      training steps on a GPU, over gRPC
  *   npm run bench -- orders [--threads N]                             convolutions in two orders of activations, and by Winograd
  */
 import { execFileSync } from 'node:child_process';
@@ -25,6 +26,7 @@ import { agreementTable, inOrderOfNetworks } from './agreement/table.js';
 import { APPLY_CASES } from './apply/case.js';
 import { compareApply } from './apply/compare.js';
 import { measureFreeze } from './freeze.js';
+import { trainThroughDaemon } from './gpu/through_daemon.js';
 import { measureLoad } from './load/measure.js';
 import { loadTable } from './load/table.js';
 import { describeMachine } from './machine.js';
@@ -43,6 +45,10 @@ const WIRE: Effort = { rounds: 5, turnSeconds: 1 };
 const QUICK: Effort = { rounds: 3, turnSeconds: 0.5 };
 
 const program = new Command('npm run bench --').description('measures beside a named peer, in the same run on the same machine');
+
+interface GpuOptions extends Readonly<Record<'gpu' | 'network' | 'size' | 'batch' | 'steps', string>> {
+  readonly precision: Precision;
+}
 
 interface CaseOptions {
   readonly json?: string;
@@ -125,6 +131,20 @@ program
     console.log(loadTable(result));
     for (const error of result.errors) console.error(error);
     if (result.errors.length > 0) process.exitCode = 1;
+  });
+
+program
+  .command('gpu')
+  .description('images/s of training steps on a GPU, through the daemon; ends with an error where the daemon does not use it')
+  .option('--gpu <index>', 'as GetServerInfo lists them', '0')
+  .option('--network <name>', 'one that the server knows', 'resnet50')
+  .option('--size <pixels>', 'width and height of the images', '224')
+  .option('--batch <images>', 'images a step', '256')
+  .addOption(new Option('--precision <name>', 'of the arithmetic').choices(['float32', 'tf32', 'bfloat16']).default('bfloat16'))
+  .option('--steps <count>', 'measured, after some to warm up', '30')
+  .action(async ({ gpu, network, size, batch, precision, steps }: GpuOptions) => {
+    const run = { gpu: Number(gpu), network, size: Number(size), batch: Number(batch), precision, steps: Number(steps) };
+    for (const row of await trainThroughDaemon(run)) console.log(JSON.stringify(row));
   });
 
 program

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import test from 'ava';
 import { type Classifier, DlClassifierClient, DlClassifierError } from '../client/index.js';
+import { startDaemon } from './support/daemon.js';
 import { type GpuDaemon, type GpuFault, type GpuOptions, startGpuDaemon } from './support/gpu_daemon.js';
 import { HealthClient } from './support/services.js';
 
@@ -144,4 +145,26 @@ test('a lost GPU: its classifiers are UNAVAILABLE, others can be stored, health 
     t.deepEqual(await exited, [DEVICE_LOST, null]);
     t.regex(daemon.stderr(), /a device is lost; the daemon will stop/);
   });
+});
+
+test('a daemon that is told to stop while GPUs are examined does so', async (t) => {
+  await t.notThrowsAsync(withGpus({ count: 4 }, async (_client, daemon) => daemon.stop()));
+});
+
+test('a backend that cannot be opened is told, and the CPU serves', async (t) => {
+  const daemon = await startDaemon([], { DL_CLASSIFIER_CUDA_BACKEND: 'package.json' });
+  const client = await DlClassifierClient.connect(daemon.address);
+  const { devices } = await client.getServerInfo();
+  t.deepEqual(
+    devices.map(({ runtime, usable }) => [runtime, usable]),
+    [
+      ['cpu', true],
+      ['gpu', false],
+    ],
+  );
+  t.regex(devices[1]?.problem ?? '', /the CUDA backend cannot be loaded.*npm run build:cuda/);
+  const classifier = await readSmall(client, 'cpu');
+  t.is((await train(classifier)).step, 1);
+  client.close();
+  await daemon.stop();
 });

@@ -140,8 +140,9 @@ export class Devices implements DeviceChoice {
     const { log } = this.#options;
     const { deviceName, memoryBytes } = gpu.info;
     const began = performance.now();
+    let engine: Engine | null = null;
     try {
-      const engine = this.#makeEngine(index);
+      engine = this.#makeEngine(index);
       const device = this.#makeDevice(engine, { runtime: 'gpu', gpu: index }, Math.floor(memoryBytes * GPU_MEMORY_SHARE));
       const { problems, distances } = await inTime(selfCheck(device, this.cpu));
       const facts = { gpu: deviceName, index, seconds: (performance.now() - began) / 1000, distances };
@@ -153,6 +154,10 @@ export class Devices implements DeviceChoice {
       if (this.#closing && isEngineError(error) && error.reason === 'CLOSED') return;
       gpu.refusal = failedCheckRefusal(error instanceof Error ? error.message : String(error), error);
       log.error({ err: error, gpu: deviceName, index }, 'a GPU has not passed its self-check');
+    } finally {
+      // Not awaited: one that hangs would hold up the others.
+      if (gpu.device === null)
+        engine?.close().catch((error: unknown) => log.error({ err: error, index }, 'its engine could not be closed'));
     }
   }
 
