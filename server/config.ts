@@ -50,7 +50,7 @@ export interface Limits {
   readonly streamsPerConnection: number;
   /** Connections at a time from one address. @default 32 */
   readonly connectionsPerPeer: number;
-  /** Bytes of memory of all classifiers together; null means three quarters of the machine's. @default null */
+  /** Bytes of memory of all classifiers on the CPU together; null means three quarters of the machine's. @default null */
   readonly memoryBytes: number | null;
   /** Open classifiers. @default 64 */
   readonly classifiers: number;

@@ -151,7 +151,7 @@ export const CONFIG_OPTIONS: readonly ConfigOption[] = [
   },
   {
     flags: '--max-memory-bytes <bytes>',
-    description: "bytes of memory of all classifiers together; by default three quarters of the machine's",
+    description: "bytes of memory of all classifiers on the CPU together; by default three quarters of the machine's",
     parse: integer(1, 1024 * GIB),
   },
   { flags: '--max-classifiers <count>', description: 'open classifiers', default: 64, parse: integer(1, 65_536) },

@@ -81,7 +81,7 @@ test('GPUs that have passed their self-check are listed as usable, with what the
       { runtime: 'gpu', index: 1, usable: true, problem: '' },
     ],
   );
-  t.like(devices[1], { memoryBytes: 2 ** 28 });
+  t.like(devices[1], { memoryBytes: 2 ** 28, budgetBytes: Math.floor(0.9 * 2 ** 28) });
   t.true(devices[1]?.precisions.includes('tf32'));
 });
 

@@ -45,11 +45,11 @@ export interface ReadableParameters {
   readonly image_range_min: number;
   /** Largest value that float images may hold: 128. */
   readonly image_range_max: number;
-  /** Kind of the device. */
+  /** Kind of the device; a set moves the classifier, as it is, to the other one. Default: 'gpu' where one is usable. */
   readonly runtime: 'cpu' | 'gpu';
-  /** Index of the GPU. */
+  /** Index of the GPU; where `runtime` is 'gpu' a set moves the classifier. */
   readonly gpu: number;
-  /** Arithmetic of convolutions and fully connected layers. */
+  /** Arithmetic of convolutions and fully connected layers. Default: 'float32' on the CPU, 'tf32' on a GPU that has it. */
   readonly precision: Precision;
   /** Whether repeated runs are equal bit for bit on the same machine; default false. */
   readonly deterministic: boolean;

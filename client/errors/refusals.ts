@@ -119,8 +119,8 @@ export class ClassifierFailedError extends DlClassifierError<'problem'> {}
 /** UNAVAILABLE: the server is stopping. The same call may succeed at its successor. */
 export class ServerStoppingError extends DlClassifierError {}
 
-/** UNAVAILABLE: the device is lost until the server is started anew. */
-export class DeviceLostError extends DlClassifierError {}
+/** UNAVAILABLE: the GPU is lost until the server is started anew; it will stop by itself. */
+export class DeviceLostError extends DlClassifierError<'gpu' | 'problem'> {}
 
 /** INTERNAL: the model folder cannot be written. */
 export class FileNotWritableError extends DlClassifierError<'file_name' | 'problem'> {}

@@ -42,6 +42,8 @@ export interface ListedDevice {
   readonly place: Place;
   readonly info: DeviceInfo;
   readonly threads: number;
+  /** Bytes of all classifiers on it together; 0 where none can be. */
+  readonly budgetBytes: number;
   readonly refusal: Refusal | null;
 }
 
@@ -106,12 +108,14 @@ export class Devices implements DeviceChoice {
   /** The CPU, then the GPUs, the unusable ones included, so that a caller who looks for a GPU learns why. */
   async list(): Promise<readonly ListedDevice[]> {
     await this.checked;
-    const cpu = { place: { runtime: 'cpu', gpu: 0 }, info: this.cpu.engine.info, threads: this.cpu.engine.info.threads } as const;
-    const gpus = this.#gpus.map(({ info }, gpu) => {
-      const place = { runtime: 'gpu', gpu } as const;
-      return { place, info, threads: 0, refusal: this.refusal(place) };
+    const { engine, memory } = this.cpu;
+    const { info } = engine;
+    const cpu: ListedDevice = { place: { runtime: 'cpu', gpu: 0 }, info, threads: info.threads, budgetBytes: memory.bytes, refusal: null };
+    const gpus = this.#gpus.map((gpu, index): ListedDevice => {
+      const place = { runtime: 'gpu', gpu: index } as const;
+      return { place, info: gpu.info, threads: 0, budgetBytes: gpu.device?.memory.bytes ?? 0, refusal: this.refusal(place) };
     });
-    return [{ ...cpu, refusal: null }, ...gpus];
+    return [cpu, ...gpus];
   }
 
   /** Ends all engines after the jobs under way; a check ends with them. */

@@ -23,7 +23,7 @@ export async function getServerInfo(_request: GetServerInfoRequest, { server }: 
   };
 }
 
-function toDeviceInfo({ place, info, threads, refusal }: ListedDevice): DeviceInfo {
+function toDeviceInfo({ place, info, threads, budgetBytes, refusal }: ListedDevice): DeviceInfo {
   return {
     runtime: place.runtime,
     index: place.gpu,
@@ -34,6 +34,7 @@ function toDeviceInfo({ place, info, threads, refusal }: ListedDevice): DeviceIn
     memoryBytes: BigInt(info.memoryBytes),
     precisions: [...info.precisions],
     libraries: [...info.libraries],
+    budgetBytes: BigInt(budgetBytes),
   };
 }
 
