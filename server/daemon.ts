@@ -96,6 +96,8 @@ async function serve(config: Config, identity: TlsIdentity | null, state: Server
   const renewTls = config.tls === null ? async () => {} : renewableTls(server, config.tls, log);
   const address = await listen(server, config.listen, serverCredentials(identity));
   log.info({ address, modelFolder: state.modelFolder, engine: state.devices.cpu.engine.info, limits: config.limits }, 'listening');
+  // Calls that come before the end wait for it.
+  state.devices.checked.catch((error: unknown) => log.error({ err: error }, 'the GPUs could not be examined'));
   warnOfOpenDoors(address, identity, log);
   return {
     address,

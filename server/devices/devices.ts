@@ -50,14 +50,13 @@ export interface ListedDevice {
 /** The devices of this machine. GPUs are usable once they have passed a self-check, which runs beside everything else. */
 export class Devices implements DeviceChoice {
   readonly cpu: Device;
-  /** Resolves when every GPU is known to be usable or not; until then none is. */
-  readonly checked: Promise<void>;
   /** Resolves with the first device that is lost. */
   readonly lost: Promise<Device>;
   readonly #gpus: Gpu[];
   readonly #engines: Engine[] = [];
   readonly #options: DevicesOptions;
   #tellLost: (device: Device) => void = () => {};
+  #checked: Promise<void> | null = null;
   #closing = false;
 
   constructor(options: DevicesOptions) {
@@ -71,7 +70,12 @@ export class Devices implements DeviceChoice {
     this.#gpus = options.binding.gpus().map((info) => {
       return { info, device: null, refusal: info.problem === null ? null : gpuRefusal(info.problem) };
     });
-    this.checked = this.#checkAll();
+  }
+
+  /** Resolves when every GPU is known to be usable or not; until then none is. The first call begins to examine them. */
+  get checked(): Promise<void> {
+    this.#checked ??= this.#checkAll();
+    return this.#checked;
   }
 
   get gpuCount(): number {
@@ -122,7 +126,7 @@ export class Devices implements DeviceChoice {
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.#engines.map((engine) => engine.close()));
-    await this.checked;
+    await this.#checked;
   }
 
   #find({ runtime, gpu }: Place): Device | null {
