@@ -4,7 +4,7 @@
  *   npm run bench -- step [--json FILE] [--cases PATTERN] [--quick]   a training step beside PyTorch
  *   npm run bench -- apply [--json FILE] [--cases PATTERN] [--quick]  a network applied beside ONNX Runtime
  *   npm run bench -- wire [--json FILE] [--cases PATTERN] [--quick]   images on their way beside raw node:http2, TCP and grpcio
- *   npm run bench -- load [--clients N] [--seconds N] [--json FILE]  many clients at once: errors, fairness, memory
+ *   npm run bench -- load [--clients N] [--network NAME] [--seconds N] [--json FILE]  many clients at once: errors, fairness, memory
  *   npm run bench -- agreement [--json FILE] [--networks NAMES]       errors of both beside float64
  *   npm run bench -- accuracy [--json FILE]                           top-1 error after training from scratch
  *   npm run bench -- table FILE                                       a result as the README's table
@@ -48,6 +48,14 @@ const program = new Command('npm run bench --').description('measures beside a n
 
 interface GpuOptions extends Readonly<Record<'gpu' | 'network' | 'size' | 'batch' | 'steps', string>> {
   readonly precision: Precision;
+}
+
+interface LoadFlags {
+  readonly clients: string;
+  readonly network: string;
+  readonly seconds: string;
+  readonly settling: string;
+  readonly json?: string;
 }
 
 interface CaseOptions {
@@ -123,10 +131,14 @@ program
   .command('load')
   .description('many clients at once, each with a classifier of its own: errors, fairness, memory; ends with 1 where anything went wrong')
   .option('--clients <count>', 'half of them send pixels, half name stored images', '32')
+  .option('--network <name>', '`means`, which does next to nothing, makes the most steps', 'compact')
   .option('--seconds <count>', 'how long', '600')
+  .option('--settling <seconds>', 'of the start, that do not count for the slope of memory', '60')
   .option('--json <file>', 'write the result and the machine to a file')
-  .action(async ({ clients, seconds, json }: { clients: string; seconds: string; json?: string }) => {
-    const result = await measureLoad(Number(clients), Number(seconds), console.error);
+  .action(async ({ clients, network, seconds, settling, json }: LoadFlags) => {
+    const numbers = { clients: Number(clients), seconds: Number(seconds), settlingSeconds: Number(settling) };
+    if (!(numbers.settlingSeconds < numbers.seconds)) throw new RangeError('--settling must be less than --seconds');
+    const result = await measureLoad({ ...numbers, network }, console.error);
     if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
     console.log(loadTable(result));
     for (const error of result.errors) console.error(error);

@@ -287,6 +287,21 @@ test('images that have changed since are sent as they are now', async (t) => {
   await step();
 });
 
+test('with constantImages an image that is named again is not looked at', async (t) => {
+  const { client } = await start(t);
+  const images = pixelImages(4);
+  const asGiven = images.map(({ data, shape }) => ({ data: Uint8Array.from(data), shape }));
+  await using classifier = await readSmall(client, PARAMETERS);
+  await using plain = await readSmall(client, PARAMETERS);
+  for (const constantImages of [true, true, false]) {
+    const { loss } = await classifier.trainBatch(images, LABELS, { constantImages });
+    // What it was told not to look at has changed since the first step; the last step looks again.
+    const held = constantImages ? asGiven : images;
+    t.is(loss, (await plain.trainBatch(held, LABELS, { references: 'never' })).loss);
+    for (const { data } of images) (data as Uint8Array).reverse();
+  }
+});
+
 test('a server that was restarted has the images still; the client goes on with them', async (t) => {
   const { folder } = t.context;
   const images = pixelImages(4, 50);

@@ -41,10 +41,16 @@ function batchesOf(kind: ClientRecord['kind'], seed: number): readonly Images[] 
   });
 }
 
-/** Trains a classifier of its own until the signal, with a connection of its own, and counts in `record`. */
-export async function runClient(address: string, number: number, record: ClientRecord, signal: AbortSignal): Promise<void> {
+/** Trains a classifier of its own of this network until the signal, with a connection of its own, and counts in `record`. */
+export async function runClient(
+  address: string,
+  network: string,
+  number: number,
+  record: ClientRecord,
+  signal: AbortSignal,
+): Promise<void> {
   await using client = await DlClassifierClient.connect(address, { connectTimeoutMs: 60_000 });
-  await using classifier = await client.readClassifier('compact', { seed: number });
+  await using classifier = await client.readClassifier(network, { seed: number });
   await classifier.setParam({ classes: CLASSES, image_dimensions: [SIZE, SIZE, 3], batch_size: BATCH, learning_rate: 1e-4 });
   const batches = batchesOf(record.kind, number);
   const references = record.kind === 'references' ? 'always' : 'never';

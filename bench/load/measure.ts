@@ -9,6 +9,8 @@ export interface LoadResult {
   readonly command: string;
   readonly clients: number;
   readonly seconds: number;
+  /** Seconds at the start that do not count for the slope of memory. */
+  readonly settlingSeconds: number;
   /** Steps of each client, in the order of their numbers: those with pixels and those with references in turn. */
   readonly steps: readonly number[];
   /** Images that were classified. */
@@ -19,20 +21,28 @@ export interface LoadResult {
     /** MiB of the daemon, every ten seconds. */
     readonly resident: readonly number[];
     readonly peak: number;
-    /** MiB a minute: the slope of the line through all seconds after the first minute, or after the first fifth where that is shorter. */
+    /** MiB a minute: the slope of the line through all seconds after the first ones, which are not counted. */
     readonly slope: number;
   };
   /** Milliseconds for which the daemon's event loop did not turn, with all processors busy: the longest, and the 99th percentile. */
   readonly loopDelay: { readonly maximum: number; readonly p99: number };
 }
 
-/** Of the start, when memory grows to what the load needs. */
-const SETTLING_SECONDS = 60;
+export interface LoadRequest {
+  readonly clients: number;
+  readonly network: string;
+  readonly seconds: number;
+  /** Of the start, when memory grows to what the load needs. */
+  readonly settlingSeconds: number;
+}
 
 const MIB = 2 ** 20;
 
 /** @param log told how it goes every ten seconds */
-export async function measureLoad(clients: number, seconds: number, log: (text: string) => void): Promise<LoadResult> {
+export async function measureLoad(
+  { clients, network, seconds, settlingSeconds }: LoadRequest,
+  log: (text: string) => void,
+): Promise<LoadResult> {
   const flags = ['--max-connections-per-peer', String(clients + 1), '--max-classifiers', String(clients)];
   await using daemon = await DaemonProcess.start(['--listen', '127.0.0.1:0', ...flags]);
   await daemon.loopDelay();
@@ -41,13 +51,13 @@ export async function measureLoad(clients: number, seconds: number, log: (text: 
     resident.push(residentBytes(daemon.pid) / MIB);
     if (second % 10 === 0) log(`${second} s: the daemon holds ${resident.at(-1)?.toFixed(0)} MiB`);
   };
-  const records = await runLoad(daemon.address, { clients, seconds, onSecond });
-  const settled = Math.min(SETTLING_SECONDS, Math.ceil(seconds / 5));
+  const records = await runLoad(daemon.address, { clients, network, seconds, onSecond });
   return {
     machine: describeMachine('no peer'),
-    command: `npm run bench -- load --clients ${clients} --seconds ${seconds}`,
+    command: `npm run bench -- load --clients ${clients} --network ${network} --seconds ${seconds} --settling ${settlingSeconds}`,
     clients,
     seconds,
+    settlingSeconds,
     steps: records.map(({ steps }) => steps),
     applied: records.reduce((sum, { applied }) => sum + applied, 0),
     refusals: refusalsOf(records),
@@ -55,7 +65,7 @@ export async function measureLoad(clients: number, seconds: number, log: (text: 
     memory: {
       resident: resident.filter((_, index) => index % 10 === 9).map(Math.round),
       peak: Math.round(peakBytes(daemon.pid) / MIB),
-      slope: slopePerMinute(resident.slice(settled)),
+      slope: slopePerMinute(resident.slice(settlingSeconds)),
     },
     loopDelay: await daemon.loopDelay(),
   };

@@ -3,20 +3,21 @@ import { type ClientRecord, runClient } from './client.js';
 
 export interface LoadOptions {
   readonly clients: number;
+  readonly network: string;
   readonly seconds: number;
   /** Called about every second. */
   readonly onSecond?: (second: number) => Promise<void> | void;
 }
 
 /** Lets so many clients train at once, each a classifier of its own, half of them with pixels and half with references. */
-export async function runLoad(address: string, { clients, seconds, onSecond }: LoadOptions): Promise<readonly ClientRecord[]> {
+export async function runLoad(address: string, { clients, network, seconds, onSecond }: LoadOptions): Promise<readonly ClientRecord[]> {
   const controller = new AbortController();
   const records = Array.from(
     { length: clients },
     (_, number): ClientRecord => ({ kind: number % 2 === 0 ? 'pixels' : 'references', steps: 0, applied: 0, refusals: {}, errors: [] }),
   );
   const running = records.map((record, number) =>
-    runClient(address, number, record, controller.signal).catch((error: unknown) => {
+    runClient(address, network, number, record, controller.signal).catch((error: unknown) => {
       record.errors.push(`before or after training: ${error instanceof Error ? error.message : error}`);
     }),
   );

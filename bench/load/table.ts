@@ -4,7 +4,7 @@ import type { LoadResult } from './measure.js';
 
 /** A result as Markdown. */
 export function loadTable(result: LoadResult): string {
-  const { clients, seconds, steps, applied, refusals, errors, memory, loopDelay } = result;
+  const { clients, seconds, settlingSeconds, steps, applied, refusals, errors, memory, loopDelay } = result;
   const [least, most] = [Math.min(...steps), Math.max(...steps)];
   const ofKind = (remainder: number) => median(steps.filter((_, number) => number % 2 === remainder));
   const told = Object.entries(refusals).map(([reason, count]) => `${count} x \`${reason}\``);
@@ -17,7 +17,7 @@ export function loadTable(result: LoadResult): string {
     ['errors', `${errors.length}`],
     ['refusals that ask to call again', told.join(', ') || 'none'],
     ['memory of the daemon: at the end, at its peak', `${memory.resident.at(-1)} MiB, ${memory.peak} MiB`],
-    ['its slope after the first minute', `${memory.slope.toFixed(2)} MiB a minute`],
+    [`its slope after the first ${settlingSeconds} seconds`, `${memory.slope.toFixed(2)} MiB a minute`],
     ['event loop: longest delay, 99th percentile', `${loopDelay.maximum.toFixed(0)} ms, ${loopDelay.p99.toFixed(0)} ms`],
   ];
   return ['| load | |', '| --- | --- |', ...rows.map((cells) => `| ${cells.join(' | ')} |`), '', machineLine(result), ''].join('\n');

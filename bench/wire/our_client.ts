@@ -73,7 +73,7 @@ async function prepareCase(request: OurRequest): Promise<Prepared> {
     request,
     classifier,
     batches: await imagesOf(content),
-    options: content === 'jpeg' ? { references, files: 'send' } : { references },
+    options: content === 'jpeg' ? { references, files: 'send' } : { references, constantImages: true },
   };
 }
 

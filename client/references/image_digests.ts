@@ -10,7 +10,8 @@ interface KnownFile {
 }
 
 interface KnownArray {
-  readonly crc: number;
+  /** null where the array was said not to change. */
+  readonly crc: number | null;
   readonly digest: Buffer;
 }
 
@@ -44,10 +45,12 @@ export class ImageDigests {
    * Of bytes in memory. Whoever holds them may change them, so that their CRC-32 is compared each time, at several GB/s.
    *
    * @param owner what the caller would give again
+   * @param constant whether the caller says that they never change
    */
-  ofBytes(bytes: Uint8Array, owner: object): HashedImage {
-    const crc = crc32(bytes);
+  ofBytes(bytes: Uint8Array, owner: object, constant: boolean): HashedImage {
     const known = this.#arrays.get(owner);
+    if (constant && known !== undefined) return HashedImage.of(bytes, known.digest);
+    const crc = constant ? null : crc32(bytes);
     if (known !== undefined && known.crc === crc) return HashedImage.of(bytes, known.digest);
     const digest = sha256(bytes);
     this.#arrays.set(owner, { crc, digest });

@@ -47,7 +47,7 @@ export async function referableImages(
   const hashed = await concurrently(FILES_AT_A_TIME, sources, async (source, index) => {
     signal?.throwIfAborted();
     const file = fileOf(source);
-    if (typeof file !== 'string') return digests.ofBytes(file, file);
+    if (typeof file !== 'string') return digests.ofBytes(file, file, options.constantImages === true);
     return await digests.ofFile(file, 'file', () => readImageFile(file, index, signal));
   });
   return { header: encodedHeader(sources, options), images: hashed };
@@ -75,7 +75,7 @@ async function ofPixels(
     signal?.throwIfAborted();
     if (!isImageFile(image)) {
       checkShape(image, `image ${index}`);
-      return digests.ofBytes(littleEndianBytes(image.data), image.data);
+      return digests.ofBytes(littleEndianBytes(image.data), image.data, options.constantImages === true);
     }
     const read = async () => littleEndianBytes((await loadImage(image, wanted as ImageSize, options, index)).data);
     const file = fileOf(image);

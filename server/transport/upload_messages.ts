@@ -26,6 +26,7 @@ export function uploadMessagesOf<Message>(
   let position = 0;
   let ahead = 0;
   let ended = false;
+  let wakesSoon = false;
   let wake = (): void => {};
   const end = () => {
     ended = true;
@@ -44,8 +45,17 @@ export function uploadMessagesOf<Message>(
       endWith(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message);
     }
     ahead += data.length;
-    if (ahead >= READ_AHEAD_BYTES) stream.pause();
-    wake();
+    if (ahead >= READ_AHEAD_BYTES) {
+      stream.pause();
+      wake();
+    } else if (!wakesSoon) {
+      // Node.js runs all promises after each frame of 16 KiB at most. What else has come is delivered in this turn of the event loop.
+      wakesSoon = true;
+      setImmediate(() => {
+        wakesSoon = false;
+        wake();
+      });
+    }
   };
   // grpc-js has not begun to read: it does so when it is asked for a message, which nobody does.
   for (const event of ['data', 'end'] as const) stream.removeAllListeners(event);
