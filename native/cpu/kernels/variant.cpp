@@ -21,9 +21,10 @@
 namespace dl::cpu::DL_KERNELS_VARIANT {
 namespace {
 
+#include "cpu/kernels/output_stage.inl"
 #include "cpu/kernels/rows.inl"
 #include "cpu/kernels/vector.inl"
-// The walks and vectors above come first: the kernels below use them.
+// Walks, vectors and the last stage come first: the kernels below use them.
 #include "cpu/kernels/batch_norm.inl"
 #include "cpu/kernels/bias_gradient.inl"
 #include "cpu/kernels/dropout.inl"
