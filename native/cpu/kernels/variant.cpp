@@ -21,10 +21,11 @@
 namespace dl::cpu::DL_KERNELS_VARIANT {
 namespace {
 
-#include "cpu/kernels/output_stage.inl"
 #include "cpu/kernels/rows.inl"
 #include "cpu/kernels/vector.inl"
-// Walks, vectors and the last stage come first: the kernels below use them.
+// The walks and vectors above come first: the kernels below use them.
+#include "cpu/kernels/output_stage.inl"
+// What follows uses the last stage, too.
 #include "cpu/kernels/batch_norm.inl"
 #include "cpu/kernels/bias_gradient.inl"
 #include "cpu/kernels/dropout.inl"
