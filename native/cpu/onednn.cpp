@@ -1,5 +1,6 @@
 #include "cpu/onednn.h"
 
+#include <cmath>
 #include <string_view>
 
 #include "engine/error.h"
@@ -20,10 +21,32 @@ dnnl::primitive_attr user_scratchpad() {
   return attributes;
 }
 
+void append_eltwise(dnnl::post_ops& operations, dnnl::algorithm algorithm, float beta) {
+#if DNNL_VERSION_MAJOR >= 3
+  operations.append_eltwise(algorithm, 0.0f, beta);
+#else
+  operations.append_eltwise(1.0f, algorithm, 0.0f, beta);
+#endif
+}
+
 /// What is computed is added to what is there.
 dnnl::primitive_attr adding() {
   dnnl::post_ops operations;
   operations.append_sum(1.0f);
+  dnnl::primitive_attr attributes = user_scratchpad();
+  attributes.set_post_ops(operations);
+  return attributes;
+}
+
+/// What a convolution does to its sums last: adds the output's present contents, then the activation.
+dnnl::primitive_attr output_stage(const LinearShape& shape) {
+  dnnl::post_ops operations;
+  if (shape.adds) operations.append_sum(1.0f);
+  if (shape.activation.present) {
+    const bool bounded = std::isfinite(shape.activation.upper);
+    append_eltwise(operations, bounded ? dnnl::algorithm::eltwise_clip : dnnl::algorithm::eltwise_relu,
+                   bounded ? shape.activation.upper : 0.0f);
+  }
   dnnl::primitive_attr attributes = user_scratchpad();
   attributes.set_post_ops(operations);
   return attributes;
@@ -53,7 +76,7 @@ Descriptor without_wrong_kernel(Descriptor descriptor, const LinearShape& s) {
 auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_kind kind) {
   return dnnl::convolution_forward::primitive_desc(
       onednn_engine(), kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s),
-      output_descriptor(s, s.out_type), s.stride, s.padding, s.padding, user_scratchpad());
+      output_descriptor(s, s.out_type), s.stride, s.padding, s.padding, output_stage(s));
 }
 
 auto matrix_product(const memory::desc& a, const memory::desc& b, const memory::desc& c, const dnnl::primitive_attr& attributes) {
@@ -100,7 +123,7 @@ auto convolution_forward(const LinearShape& s, const memory::desc& source, prop_
   return dnnl::convolution_forward::primitive_desc(
       {kind, kDirect, source, any_weights_descriptor(s.weights, s.in_type), bias_descriptor(s), output_descriptor(s, s.out_type),
        s.stride, s.padding, s.padding},
-      user_scratchpad(), onednn_engine());
+      output_stage(s), onednn_engine());
 }
 
 auto matrix_product(const memory::desc& a, const memory::desc& b, const memory::desc& c, const dnnl::primitive_attr& attributes) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "cpu/kernels/output_stage.h"
 #include "cpu/layout.h"
 #include "engine/arena.h"
 #include "engine/graph.h"
@@ -32,6 +33,8 @@ struct LinearShape {
   dnnl::memory::dims stride;
   dnnl::memory::dims padding;
   bool bias;
+  bool adds;              // to what the output holds
+  Activation activation;  // behind it
   DataType in_type;
   DataType out_type;       // of the output
   DataType gradient_type;  // of the output's gradient

@@ -4,7 +4,10 @@ namespace dl::cpu {
 
 PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training,
                          Order order)
-    : GraphPlanner(graph, parameters, options, training, ArenaPlan::kAlignment), order_(order), values_(graph.nodes().size()) {}
+    : GraphPlanner(graph, parameters, options, training, training ? fuse(graph) : fuse_for_inference(graph),
+                   ArenaPlan::kAlignment),
+      order_(order),
+      values_(graph.nodes().size()) {}
 
 Layout PlanBuilder::layout(const ImageShape& shape) const {
   const bool vector = shape.height == 1 && shape.width == 1;
@@ -20,6 +23,11 @@ const Value& PlanBuilder::create_value(int node_index, Layout layout, DataType t
 
 const Value& PlanBuilder::create_value_in_place(int node_index, int source_index) {
   return values_[static_cast<size_t>(node_index)] = read_value(source_index);
+}
+
+const Value& PlanBuilder::create_output(const FusedOperation& operation, Layout layout, DataType type) {
+  return operation.residual ? create_value_in_place(operation.output, *operation.residual)
+                            : create_value(operation.output, layout, type);
 }
 
 const Value& PlanBuilder::read_value(int node_index) {

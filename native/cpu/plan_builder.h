@@ -33,11 +33,15 @@ class PlanBuilder : public GraphPlanner {
 
   /// Makes the output of a node, written now.
   const Value& create_value(int node_index, Layout layout, DataType type);
+  /// Makes the output of a convolution with what is fused into it: in the memory of what it adds, where it adds something.
+  const Value& create_output(const FusedOperation& operation, Layout layout, DataType type);
   /// Makes the output of a node in the memory of another that is used for the last time now.
   const Value& create_value_in_place(int node_index, int source_index);
   /// The output of a node, read now.
   const Value& read_value(int node_index);
   const Layout& layout_of(int node_index) const { return values_[static_cast<size_t>(node_index)].layout; }
+  /// Memory for this operation's load_weights() alone, which runs before any activation is there. Called in the forward half.
+  BufferId loading_scratch(int64_t bytes) { return arena().add(bytes, -1 - now()); }
   /// Makes a contribution to the gradient of a node's output, written now.
   BufferId create_gradient(int node_index);
 

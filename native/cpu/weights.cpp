@@ -19,9 +19,9 @@ void WeightCopies::bind(const Arena& arena) {
   }
 }
 
-void WeightCopies::load(const float* values) {
+void WeightCopies::load(const float* weights) {
   for (Copy& copy : copies_) {
-    copy.reorder.argument(DNNL_ARG_FROM, plain_, values + offset_);
+    copy.reorder.argument(DNNL_ARG_FROM, plain_, weights);
     copy.reorder.execute();
   }
 }

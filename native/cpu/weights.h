@@ -13,13 +13,13 @@ namespace dl::cpu {
 class WeightCopies {
  public:
   WeightCopies() = default;
-  WeightCopies(const dnnl::memory::dims& dims, int64_t offset, bool stay = true)
-      : plain_(plain_weights_descriptor(dims)), offset_(offset), stay_(stay) {}
+  explicit WeightCopies(const dnnl::memory::dims& dims, bool stay = true) : plain_(plain_weights_descriptor(dims)), stay_(stay) {}
 
   /// Index of the copy in this layout; made if there is none yet.
   size_t add(PlanBuilder& builder, const dnnl::memory::desc& wanted);
   void bind(const Arena& arena);
-  void load(const float* values);
+  /// `weights`: the layer's, in torchvision's order.
+  void load(const float* weights);
 
   bool stay() const { return stay_; }
   const dnnl::memory::desc& descriptor(size_t copy) const { return copies_[copy].descriptor; }
@@ -32,7 +32,6 @@ class WeightCopies {
     BoundPrimitive reorder;
   };
   dnnl::memory::desc plain_;
-  int64_t offset_ = 0;
   bool stay_ = true;
   std::vector<Copy> copies_;
 };

@@ -6,7 +6,9 @@ namespace dl::cuda {
 
 PlanBuilder::PlanBuilder(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training,
                          Target& target)
-    : GraphPlanner(graph, parameters, options, training, kArenaAlignment), target_(target), values_(graph.nodes().size()) {}
+    : GraphPlanner(graph, parameters, options, training, fuse(graph), kArenaAlignment),
+      target_(target),
+      values_(graph.nodes().size()) {}
 
 const Value& PlanBuilder::create_value(int node_index, DataType type, int64_t padded_channels) {
   Value& value = values_[static_cast<size_t>(node_index)];

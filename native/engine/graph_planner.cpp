@@ -1,16 +1,17 @@
 #include "engine/graph_planner.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace dl {
 
 GraphPlanner::GraphPlanner(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training,
-                           int64_t alignment)
+                           std::vector<FusedOperation> operations, int64_t alignment)
     : graph_(graph),
       parameters_(parameters),
       options_(options),
       training_(training),
-      operations_(fuse(graph)),
+      operations_(std::move(operations)),
       arena_(alignment),
       frozen_(graph.nodes().size(), false),
       wants_gradient_(graph.nodes().size(), false),

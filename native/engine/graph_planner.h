@@ -17,8 +17,9 @@ namespace dl {
 /// backward half in reverse order.
 class GraphPlanner {
  public:
+  /// `operations`: the graph's, as the device fuses them.
   GraphPlanner(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training,
-               int64_t alignment);
+               std::vector<FusedOperation> operations, int64_t alignment);
   GraphPlanner(const GraphPlanner&) = delete;
   GraphPlanner& operator=(const GraphPlanner&) = delete;
 

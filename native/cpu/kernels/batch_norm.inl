@@ -8,15 +8,6 @@
 constexpr int64_t kCachedRows = 64;
 inline int64_t cached_rows(int64_t block) { return std::clamp<int64_t>(32768 / block, 16, kCachedRows); }
 
-struct Bounds {
-  float lower, upper;
-};
-
-[[gnu::always_inline]] inline Bounds bounds(const Activation& activation) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  return activation.present ? Bounds{0, activation.upper} : Bounds{-kInfinity, kInfinity};
-}
-
 /// The value as an activation of type T holds it: what a clipped output compares equal to.
 template <class T>
 [[gnu::always_inline]] inline float as_stored(float value) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "cpu/kernels/output_stage.h"
 #include "cpu/layout.h"
 
 /// Depthwise 3 x 3 convolutions in float32, one filter a channel, activations in NHWC.
@@ -24,7 +25,8 @@ struct DepthwiseConvolution {
   bool data_gradient;
   const float* from;     // x, or dy
   const float* filters;  // (tap, channel)
-  float* to;             // y, or dx
+  OutputStage stage;
+  float* to;  // y, or dx
   float* scratch;
 };
 

@@ -97,7 +97,7 @@ struct DepthwiseWindow {
 }
 
 /// One pixel of the result, all of whose taps lie inside; filters (tap, channel).
-inline void convolve_window(const DepthwiseWindow& window, const float* filters, float* to) {
+inline void convolve_window(const DepthwiseWindow& window, const float* filters, const OutputStage& stage, float* to) {
   const int64_t channels = window.channels;
   const DepthwiseWindow factors{filters, 3 * channels, channels};
   for (int64_t c = 0; c < channels; c += kLanes) {
@@ -107,7 +107,7 @@ inline void convolve_window(const DepthwiseWindow& window, const float* filters,
       rows[i] += window.at(c, i, 1) * factors.at(c, i, 1);
       rows[i] += window.at(c, i, 2) * factors.at(c, i, 2);
     }
-    store_vector(to + c, rows[0] + rows[1] + rows[2]);
+    store_vector(to + c, finish(stage, rows[0] + rows[1] + rows[2], c, to + c));
   }
 }
 
@@ -119,7 +119,7 @@ inline void convolve_taps(const DepthwiseConvolution& job, int64_t channels, int
       Vector sum{};
       for (int k = 0; k < count; ++k)
         sum += load_vector(job.from + offsets[k] + c) * load_vector(job.filters + taps[k] * channels + c);
-      store_vector(to + c, sum);
+      store_vector(to + c, finish(job.stage, sum, c, to + c));
     }
   });
 }
@@ -143,7 +143,7 @@ inline void depthwise_convolution(DepthwiseConvolution job) {
           [&](int64_t x, int64_t offset) {
             const DepthwiseWindow window{job.from + offset, pitch, channels};
             ask_for_next_row(window, job.shape);
-            convolve_window(window, job.filters, row + x * channels);
+            convolve_window(window, job.filters, job.stage, row + x * channels);
           },
           [&](int64_t x, int count, const int64_t* offsets, const int64_t* taps) {
             convolve_taps(job, channels, count, offsets, taps, row + x * channels);

@@ -78,7 +78,7 @@ inline void fully_connected_forward(const FullyConnectedForward& job) {
                .threads = job.threads,
                .x = job.weights,
                .filters = columns,
-               .bias = nullptr,
+               .stage = {},
                .y = transposed,
                .scratch = transposed + round_up(job.images * job.out, kLine)});
 #pragma omp parallel for num_threads(static_cast<int>(job.threads)) schedule(static)

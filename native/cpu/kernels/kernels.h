@@ -7,17 +7,12 @@
 #include "cpu/kernels/bfloat16.h"
 #include "cpu/kernels/depthwise.h"
 #include "cpu/kernels/fully_connected.h"
+#include "cpu/kernels/output_stage.h"
 #include "cpu/kernels/tap_product.h"
 #include "cpu/kernels/winograd.h"
 #include "cpu/layout.h"
 
 namespace dl::cpu {
-
-/// y = min(max(v, 0), upper) where `present`; upper is infinite for a plain ReLU.
-struct Activation {
-  bool present = false;
-  float upper = 0;
-};
 
 /// A batch norm's forward pass once its statistics are known: y = activation(x * scale + shift (+ residual)).
 template <class T>

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "cpu/kernels/output_stage.h"
 #include "cpu/layout.h"
 
 /// Convolutions in float32 as products of matrices, activations in NHWC. The columns of the usual matrix are not copied together:
@@ -27,14 +28,14 @@ struct TapGrid {
   int64_t rows() const { return out.images * height * width; }
 };
 
-/// y = sum over taps of x(tap) * filters(tap) + bias.
+/// y from the sum over taps of x(tap) * filters(tap).
 struct TapProduct {
   TapGrid grid;
   std::span<const Tap> taps;
   int64_t threads;
   const float* x;
   const float* filters;  // as TapFilters packs them
-  const float* bias;     // (out channels) or null
+  OutputStage stage;
   float* y;
   float* scratch;
 };

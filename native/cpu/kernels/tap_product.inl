@@ -26,6 +26,9 @@ struct TapTile {
   const float* b;  // (taps, depth, columns), taps b_tap values apart
   int64_t b_tap, b_depth;
   const float* start;  // added to the sums; null: what is at c
+  bool adds;           // what is at c as well as the start
+  bool clips;
+  Bounds bounds;
   float* const* c;
   int64_t c_column;
 };
@@ -66,7 +69,11 @@ void tap_tile(const TapTile& p) {
     float* to = p.c[r] + p.c_column;
     const float* from = p.start ? p.start : to;
 #pragma GCC unroll 4
-    for (int n = 0; n < kVectors; ++n) store_vector(to + n * kLanes, load_vector(from + n * kLanes) + sums[r][n]);
+    for (int n = 0; n < kVectors; ++n) {
+      Vector value = load_vector(from + n * kLanes) + sums[r][n];
+      if (p.adds) value += load_vector(to + n * kLanes);
+      store_vector(to + n * kLanes, p.clips ? clip(value, p.bounds) : value);
+    }
   }
 }
 
@@ -148,7 +155,7 @@ class TapBlock {
     const int64_t first = panels_.begin(panel), width = panels_.width(panel), depth = job_.grid.in.channels;
     const int64_t columns = std::min(width, job_.grid.out.channels - first);
     std::fill_n(start_, kPanel, 0.0f);
-    if (job_.bias) std::copy_n(job_.bias + first, columns, start_);
+    if (job_.stage.bias) std::copy_n(job_.stage.bias + first, columns, start_);
     const float* filters = job_.filters + first * taps() * depth;
     TapTile tile{.taps = 0,
                  .a = nullptr,
@@ -159,6 +166,9 @@ class TapBlock {
                  .b_tap = depth * width,
                  .b_depth = width,
                  .start = start_,
+                 .adds = false,
+                 .clips = false,
+                 .bounds = bounds(job_.stage.activation),
                  .c = targets_,
                  .c_column = first};
     if (taps() == 0) {
@@ -170,7 +180,6 @@ class TapBlock {
       for (int64_t c = 0; c < depth; c += pieces_.length) {
         set_piece(tile, filters, t, c);
         tap_tiles(tile, rows_, width / kLanes);
-        tile.start = nullptr;
       }
     }
   }
@@ -185,6 +194,10 @@ class TapBlock {
     tile.first_channel = channel;
     tile.depth = std::min(pieces_.length, job_.grid.in.channels - channel);
     tile.b = filters + tap * tile.b_tap + channel * tile.b_depth;
+    const bool begins = tap == 0 && channel == 0;
+    tile.start = begins ? start_ : nullptr;
+    tile.adds = begins && job_.stage.adds;
+    tile.clips = job_.stage.activation.present && tap + tile.taps == taps() && channel + tile.depth == job_.grid.in.channels;
   }
 
   /// A panel whose last vector is not full goes by way of a buffer.
@@ -196,13 +209,14 @@ class TapBlock {
     tile.c_column = 0;
     for (int64_t row = 0; row < rows_; row += kTileRows) {
       const int64_t count = std::min<int64_t>(kTileRows, rows_ - row);
-      tile.start = start_;
+      if (job_.stage.adds) {
+        for (int64_t r = 0; r < count; ++r) std::copy_n(targets_[row + r] + first, columns, buffer[r]);
+      }
       for (int64_t t = 0; t < taps(); t += pieces_.taps_at_once) {
         for (int64_t c = 0; c < job_.grid.in.channels; c += pieces_.length) {
           set_piece(tile, filters, t, c);
           tile.a += row;
           tap_tiles(tile, count, width / kLanes);
-          tile.start = nullptr;
         }
       }
       for (int64_t r = 0; r < count; ++r) std::copy_n(buffer[r], columns, targets_[row + r] + first);

@@ -24,6 +24,8 @@ namespace {
 #include "cpu/kernels/rows.inl"
 #include "cpu/kernels/vector.inl"
 // The walks and vectors above come first: the kernels below use them.
+#include "cpu/kernels/output_stage.inl"
+// What follows uses the last stage, too.
 #include "cpu/kernels/batch_norm.inl"
 #include "cpu/kernels/bias_gradient.inl"
 #include "cpu/kernels/dropout.inl"

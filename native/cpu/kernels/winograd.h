@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "cpu/kernels/output_stage.h"
 #include "cpu/layout.h"
 
 /// 3 x 3 convolutions of stride 1 in float32, activations in NHWC, by Winograd's minimal filtering F(2 x 2, 3 x 3).
@@ -33,7 +34,7 @@ struct WinogradConvolution {
   int64_t threads;
   const float* x;
   const float* filters;
-  const float* bias;  // (out channels) or null
+  OutputStage stage;
   float* y;
   float* scratch;
 };

@@ -157,7 +157,7 @@ inline void transform_output_gradients(const TileWalk& walk, const float* dy, co
 
 /// A^T m A of tiles first .. end - 1.
 inline void transform_outputs(const TileWalk& walk, const float* from, const TileOrder& order, int64_t first, int64_t end,
-                              const float* bias, float* y) {
+                              const OutputStage& stage, float* y) {
   const int64_t channels = order.channels, position = order.position();
   for (int64_t t = first; t < end; ++t, from += order.row()) {
     int64_t offset[2][2];
@@ -168,10 +168,10 @@ inline void transform_outputs(const TileWalk& walk, const float* from, const Til
         for (int j = 0; j < 4; ++j) m[i][j] = load_vector(from + (i * 4 + j) * position + c);
       }
       transform_output(m);
-      const Vector shift = bias ? load_vector(bias + c) : Vector{};
       for (int i = 0; i < 2; ++i) {
         for (int j = 0; j < 2; ++j) {
-          if (offset[i][j] >= 0) store_vector(y + offset[i][j] + c, m[i][j] + shift);
+          float* to = y + offset[i][j] + c;
+          if (offset[i][j] >= 0) store_vector(to, finish(stage, m[i][j], c, to));
         }
       }
     }
@@ -284,7 +284,7 @@ inline void winograd_convolution(const WinogradConvolution& job) {
       const int64_t end = std::min(first + at_once, tiles);
       transform_inputs(x, job.x, in, first, end, inputs);
       filter_tiles(end - first, in, inputs, job.filters, out, outputs);
-      transform_outputs(y, outputs, out, first, end, job.bias, job.y);
+      transform_outputs(y, outputs, out, first, end, job.stage, job.y);
     }
   }
 }

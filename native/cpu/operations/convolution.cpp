@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "cpu/convolution_weights.h"
 #include "cpu/gradient_sum.h"
 #include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
@@ -17,17 +18,17 @@ template <class T>
 class DirectConvolution final : public Operation {
  public:
   DirectConvolution(PlanBuilder& builder, const FusedOperation& operation)
-      : node_(operation.node), input_(builder.node(node_).inputs[0]) {
+      : node_(operation.node), input_(builder.node(node_).inputs[0]), weights_(builder, operation) {
     const Value& x = builder.read_value(input_);
-    shape_ = linear_shape(builder, node_, x.layout, x.type);
+    shape_ = linear_shape(builder, operation, x.layout, x.type);
     weights_offset_ = builder.parameter(node_, 0);
-    if (shape_.bias) bias_offset_ = builder.parameter(node_, 1);
+    if (shape_.bias && builder.training()) bias_offset_ = builder.parameter(node_, 1);
     x_ = x.buffer;
     if (!builder.frozen(node_)) builder.keep_for_backward(x_);
-    y_ = builder.create_value(node_, shape_.out, shape_.out_type).buffer;
+    y_ = builder.create_output(operation, shape_.out, shape_.out_type).buffer;
 
     const PrimitiveChoice choice = forward_choice(shape_, builder.training());
-    copies_ = WeightCopies(shape_.weights, weights_offset_);
+    copies_ = WeightCopies(shape_.weights);
     forward_copy_ = copies_.add(builder, choice.weights);
     forward_ = BoundPrimitive(choice.descriptor, builder.arena(), builder.now());
   }
@@ -55,6 +56,7 @@ class DirectConvolution final : public Operation {
 
   void bind(const Arena& arena) override {
     arena_ = arena;
+    weights_.bind(arena);
     copies_.bind(arena);
     const auto x = activation_descriptor(shape_.in, shape_.in_type);
     forward_.bind(*arena.plan, arena.memory);
@@ -78,8 +80,8 @@ class DirectConvolution final : public Operation {
   }
 
   void load_weights(const float* values) override {
-    copies_.load(values);
-    if (shape_.bias) forward_.argument(DNNL_ARG_BIAS, bias_descriptor(shape_), values + bias_offset_);
+    copies_.load(weights_.load(values));
+    if (shape_.bias) forward_.argument(DNNL_ARG_BIAS, bias_descriptor(shape_), weights_.bias());
   }
 
   void forward(SubBatch& /*batch*/) override { forward_.execute(); }
@@ -144,6 +146,7 @@ class DirectConvolution final : public Operation {
   int node_;
   int input_;
   LinearShape shape_;
+  ConvolutionWeights weights_;
   int64_t weights_offset_ = 0;
   int64_t bias_offset_ = 0;
   BufferId x_ = -1;

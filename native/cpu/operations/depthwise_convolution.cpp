@@ -1,3 +1,4 @@
+#include "cpu/convolution_weights.h"
 #include "cpu/gradient_sum.h"
 #include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
@@ -6,17 +7,19 @@ namespace dl::cpu {
 namespace {
 
 /// A depthwise 3 x 3 convolution in float32 by the own kernels of kernels/depthwise.h:
-///   y = W * x,   dx = W^T * dy,   dW = dy * x^T,   channel by channel.
+///   y = W * x (+ bias, applied),   dx = W^T * dy,   dW = dy * x^T,   channel by channel.
 class DepthwiseConvolutionOperation final : public Operation {
  public:
-  DepthwiseConvolutionOperation(PlanBuilder& builder, int node, const LinearShape& shape)
-      : node_(node),
-        input_(builder.node(node).inputs[0]),
+  DepthwiseConvolutionOperation(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
+      : node_(operation.node),
+        input_(builder.node(node_).inputs[0]),
         shape_{shape.in, shape.out, shape.stride[0], shape.stride[1], shape.padding[0], shape.padding[1]},
-        weights_offset_(builder.parameter(node, 0)) {
+        weights_(builder, operation),
+        stage_{nullptr, shape.adds, shape.activation},
+        weights_offset_(builder.parameter(node_, 0)) {
     x_ = builder.read_value(input_).buffer;
-    if (!builder.frozen(node)) builder.keep_for_backward(x_);
-    y_ = builder.create_value(node, shape.out, shape.out_type).buffer;
+    if (!builder.frozen(node_)) builder.keep_for_backward(x_);
+    y_ = builder.create_output(operation, shape.out, shape.out_type).buffer;
     filters_ = builder.arena().add_persistent(float_bytes(shape_.filter_values()));
     scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_)));
   }
@@ -30,9 +33,15 @@ class DepthwiseConvolutionOperation final : public Operation {
     dx_ = builder.create_gradient(input_);
   }
 
-  void bind(const Arena& arena) override { arena_ = arena; }
+  void bind(const Arena& arena) override {
+    arena_ = arena;
+    weights_.bind(arena);
+  }
 
-  void load_weights(const float* values) override { pack_filters(values, false, filters_); }
+  void load_weights(const float* values) override {
+    pack_filters(weights_.load(values), false, filters_);
+    stage_.bias = weights_.bias();
+  }
 
   void forward(SubBatch& /*batch*/) override { convolve(false, arena_.at<float>(x_), filters_, y_, scratch_); }
 
@@ -48,15 +57,15 @@ class DepthwiseConvolutionOperation final : public Operation {
     }
     batch.weights_done();
     if (dx_ < 0) return;
-    if (turned_filters_ >= 0) pack_filters(batch.values, true, turned_filters_);
+    if (turned_filters_ >= 0) pack_filters(batch.values + weights_offset_, true, turned_filters_);
     convolve(true, dy, turned_filters_ >= 0 ? turned_filters_ : filters_, dx_, data_scratch_);
   }
 
  private:
   static const DepthwiseKernels& kernel() { return *kernels().depthwise; }
 
-  void pack_filters(const float* values, bool turned, BufferId to) const {
-    kernel().filters(values + weights_offset_, shape_.in.channels, turned, arena_.at<float>(to));
+  void pack_filters(const float* weights, bool turned, BufferId to) const {
+    kernel().filters(weights, shape_.in.channels, turned, arena_.at<float>(to));
   }
 
   void convolve(bool data_gradient, const float* from, BufferId filters, BufferId to, BufferId scratch) const {
@@ -64,6 +73,7 @@ class DepthwiseConvolutionOperation final : public Operation {
                           .data_gradient = data_gradient,
                           .from = from,
                           .filters = arena_.at<float>(filters),
+                          .stage = data_gradient ? OutputStage{} : stage_,
                           .to = arena_.at<float>(to),
                           .scratch = arena_.at<float>(scratch)});
   }
@@ -71,6 +81,8 @@ class DepthwiseConvolutionOperation final : public Operation {
   int node_;
   int input_;
   DepthwiseShape shape_;
+  ConvolutionWeights weights_;
+  OutputStage stage_;
   int64_t weights_offset_;
   BufferId x_ = -1;
   BufferId y_ = -1;
@@ -84,20 +96,21 @@ class DepthwiseConvolutionOperation final : public Operation {
   Arena arena_;
 };
 
-bool applies(const LinearShape& shape) {
+/// A bias has no gradient here.
+bool applies(const LinearShape& shape, bool training) {
   const DepthwiseKernels* depthwise = kernels().depthwise;
   return depthwise && shape.is_convolution() && shape.in_type == DataType::kFloat32 && shape.in.order == Order::kNhwc &&
-         shape.out.order == Order::kNhwc && shape.weights == dnnl::memory::dims{shape.in.channels, 1, 1, 3, 3} && !shape.bias &&
-         shape.in.channels % depthwise->channels == 0;
+         shape.out.order == Order::kNhwc && shape.weights == dnnl::memory::dims{shape.in.channels, 1, 1, 3, 3} &&
+         !(training && shape.bias) && shape.in.channels % depthwise->channels == 0;
 }
 
 }  // namespace
 
 std::unique_ptr<Operation> make_depthwise_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
-  const LinearShape shape = linear_shape(builder, operation.node, x.layout, x.type);
-  if (!applies(shape)) return nullptr;
-  return std::make_unique<DepthwiseConvolutionOperation>(builder, operation.node, shape);
+  const LinearShape shape = linear_shape(builder, operation, x.layout, x.type);
+  if (!applies(shape, builder.training())) return nullptr;
+  return std::make_unique<DepthwiseConvolutionOperation>(builder, operation, shape);
 }
 
 }  // namespace dl::cpu

@@ -21,7 +21,7 @@ class FullyConnectedLayer final : public Operation {
   FullyConnectedLayer(PlanBuilder& builder, const FusedOperation& operation)
       : node_(operation.node), input_(builder.node(node_).inputs[0]) {
     const Value& x = builder.read_value(input_);
-    shape_ = linear_shape(builder, node_, x.layout, x.type);
+    shape_ = linear_shape(builder, operation, x.layout, x.type);
     weights_offset_ = builder.parameter(node_, 0);
     if (shape_.bias) bias_offset_ = builder.parameter(node_, 1);
     const bool trained = builder.training() && !builder.frozen(node_);
@@ -50,7 +50,7 @@ class FullyConnectedLayer final : public Operation {
     const PrimitiveChoice choice = forward_choice(shape_, builder.training());
     forward_ = BoundPrimitive(choice.descriptor, builder.arena(), builder.now());
     if (shape_.in_type == DataType::kFloat32) return;
-    copies_ = WeightCopies(shape_.weights, weights_offset_, !trained);
+    copies_ = WeightCopies(shape_.weights, !trained);
     copies_->add(builder, choice.weights);
   }
 
@@ -107,7 +107,7 @@ class FullyConnectedLayer final : public Operation {
   }
 
   void load_weights(const float* values) override {
-    if (copies_ && copies_->stay()) copies_->load(values);
+    if (copies_ && copies_->stay()) copies_->load(values + weights_offset_);
     const void* weights = copies_ ? copies_->data(arena_, 0) : values + weights_offset_;
     const auto descriptor = plain_weights_descriptor(shape_.weights, shape_.in_type);
     if (backward_data_) backward_data_.argument(DNNL_ARG_WEIGHTS, descriptor, weights);
@@ -121,7 +121,7 @@ class FullyConnectedLayer final : public Operation {
   }
 
   void forward(SubBatch& batch) override {
-    if (copies_ && !copies_->stay()) copies_->load(batch.values);
+    if (copies_ && !copies_->stay()) copies_->load(batch.values + weights_offset_);
     if (flatten_) flatten_.execute();
     own_forward_ ? kernels().fully_connected->forward(*own_forward_) : forward_.execute();
   }

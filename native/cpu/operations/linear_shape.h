@@ -5,7 +5,7 @@
 
 namespace dl::cpu {
 
-/// What oneDNN needs to know of a convolution or fully connected layer whose input has this layout.
-LinearShape linear_shape(const PlanBuilder& builder, int node_index, const Layout& in, DataType in_type);
+/// A convolution or fully connected layer whose input has this layout, with what it takes of the layers behind it.
+LinearShape linear_shape(const PlanBuilder& builder, const FusedOperation& operation, const Layout& in, DataType in_type);
 
 }  // namespace dl::cpu

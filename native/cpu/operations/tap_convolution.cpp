@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "cpu/convolution_weights.h"
 #include "cpu/gradient_sum.h"
 #include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
@@ -16,17 +17,19 @@ namespace {
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
 class TapConvolution final : public Operation {
  public:
-  TapConvolution(PlanBuilder& builder, int node, const LinearShape& shape)
-      : node_(node),
-        input_(builder.node(node).inputs[0]),
+  TapConvolution(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
+      : node_(operation.node),
+        input_(builder.node(node_).inputs[0]),
         shape_(shape),
         forward_(forward_tap_part(shape)),
         threads_(omp_get_max_threads()),
-        weights_offset_(builder.parameter(node, 0)) {
-    if (shape.bias) bias_offset_ = builder.parameter(node, 1);
+        weights_(builder, operation),
+        stage_{nullptr, shape.adds, shape.activation},
+        weights_offset_(builder.parameter(node_, 0)) {
+    if (shape.bias && builder.training()) bias_offset_ = builder.parameter(node_, 1);
     x_ = builder.read_value(input_).buffer;
-    if (!builder.frozen(node)) builder.keep_for_backward(x_);
-    y_ = builder.create_value(node, shape.out, shape.out_type).buffer;
+    if (!builder.frozen(node_)) builder.keep_for_backward(x_);
+    y_ = builder.create_output(operation, shape.out, shape.out_type).buffer;
     filters_ = builder.arena().add_persistent(float_bytes(filter_values(forward_)));
     scratch_ = builder.scratch(float_bytes(scratch_values(forward_)));
   }
@@ -52,14 +55,17 @@ class TapConvolution final : public Operation {
     dx_ = builder.create_gradient(input_);
   }
 
-  void bind(const Arena& arena) override { arena_ = arena; }
-
-  void load_weights(const float* values) override {
-    pack_filters(values, forward_, filters_, false);
-    if (bias_offset_) bias_ = values + *bias_offset_;
+  void bind(const Arena& arena) override {
+    arena_ = arena;
+    weights_.bind(arena);
   }
 
-  void forward(SubBatch& /*batch*/) override { multiply(forward_, arena_.at<float>(x_), filters_, bias_, y_, scratch_); }
+  void load_weights(const float* values) override {
+    pack_filters(weights_.load(values), forward_, filters_, false);
+    stage_.bias = weights_.bias();
+  }
+
+  void forward(SubBatch& /*batch*/) override { multiply(forward_, arena_.at<float>(x_), filters_, stage_, y_, scratch_); }
 
   void backward(SubBatch& batch) override {
     const float* dy = gradient_.compute(arena_);
@@ -67,8 +73,8 @@ class TapConvolution final : public Operation {
     batch.weights_done();
     if (dx_ < 0) return;
     for (const TapPart& part : data_) {
-      pack_filters(batch.values, part, data_filters_, true);
-      multiply(part, dy, data_filters_, nullptr, dx_, data_scratch_);
+      pack_filters(batch.values + weights_offset_, part, data_filters_, true);
+      multiply(part, dy, data_filters_, {}, dx_, data_scratch_);
     }
   }
 
@@ -80,23 +86,24 @@ class TapConvolution final : public Operation {
   }
   int64_t scratch_values(const TapPart& part) const { return kernel().product_scratch(part.grid, part.count(), threads_); }
 
-  void pack_filters(const float* values, const TapPart& part, BufferId to, bool data_gradient) const {
+  void pack_filters(const float* weights, const TapPart& part, BufferId to, bool data_gradient) const {
     kernel().filters({.columns = part.grid.out.channels,
                       .depth = part.grid.in.channels,
                       .taps_in_all = forward_.count(),
                       .taps = part.filter_taps,
-                      .weights = values + weights_offset_,
+                      .weights = weights,
                       .data_gradient = data_gradient,
                       .packed = arena_.at<float>(to)});
   }
 
-  void multiply(const TapPart& part, const float* x, BufferId filters, const float* bias, BufferId y, BufferId scratch) const {
+  void multiply(const TapPart& part, const float* x, BufferId filters, const OutputStage& stage, BufferId y,
+                BufferId scratch) const {
     kernel().product({.grid = part.grid,
                       .taps = part.taps,
                       .threads = threads_,
                       .x = x,
                       .filters = arena_.at<float>(filters),
-                      .bias = bias,
+                      .stage = stage,
                       .y = arena_.at<float>(y),
                       .scratch = arena_.at<float>(scratch)});
   }
@@ -124,9 +131,10 @@ class TapConvolution final : public Operation {
   TapPart forward_;
   std::vector<TapPart> data_;
   int64_t threads_;
+  ConvolutionWeights weights_;
+  OutputStage stage_;
   int64_t weights_offset_;
-  std::optional<int64_t> bias_offset_;
-  const float* bias_ = nullptr;
+  std::optional<int64_t> bias_offset_;  // of a bias to train
   BufferId x_ = -1;
   BufferId y_ = -1;
   BufferId dx_ = -1;
@@ -159,9 +167,9 @@ bool pays(const LinearShape& shape) {
 
 std::unique_ptr<Operation> make_tap_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
-  const LinearShape shape = linear_shape(builder, operation.node, x.layout, x.type);
+  const LinearShape shape = linear_shape(builder, operation, x.layout, x.type);
   if (!applies(shape) || !pays(shape)) return nullptr;
-  return std::make_unique<TapConvolution>(builder, operation.node, shape);
+  return std::make_unique<TapConvolution>(builder, operation, shape);
 }
 
 }  // namespace dl::cpu

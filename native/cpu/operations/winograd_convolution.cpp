@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "cpu/convolution_weights.h"
 #include "cpu/gradient_sum.h"
 #include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
@@ -14,17 +15,19 @@ namespace {
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
 class WinogradConvolutionOperation final : public Operation {
  public:
-  WinogradConvolutionOperation(PlanBuilder& builder, int node, const LinearShape& shape)
-      : node_(node),
-        input_(builder.node(node).inputs[0]),
+  WinogradConvolutionOperation(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
+      : node_(operation.node),
+        input_(builder.node(node_).inputs[0]),
         shape_{shape.in, shape.out, shape.padding[0], shape.padding[1]},
         gradient_shape_{shape.out, shape.in, 2 - shape.padding[0], 2 - shape.padding[1]},
         threads_(omp_get_max_threads()),
-        weights_offset_(builder.parameter(node, 0)) {
-    if (shape.bias) bias_offset_ = builder.parameter(node, 1);
+        weights_(builder, operation),
+        stage_{nullptr, shape.adds, shape.activation},
+        weights_offset_(builder.parameter(node_, 0)) {
+    if (shape.bias && builder.training()) bias_offset_ = builder.parameter(node_, 1);
     x_ = builder.read_value(input_).buffer;
-    if (!builder.frozen(node)) builder.keep_for_backward(x_);
-    y_ = builder.create_value(node, shape.out, shape.out_type).buffer;
+    if (!builder.frozen(node_)) builder.keep_for_backward(x_);
+    y_ = builder.create_output(operation, shape.out, shape.out_type).buffer;
     filters_ = builder.arena().add_persistent(filter_bytes(shape_));
     scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_, threads_)));
   }
@@ -43,11 +46,14 @@ class WinogradConvolutionOperation final : public Operation {
     dx_ = builder.create_gradient(input_);
   }
 
-  void bind(const Arena& arena) override { arena_ = arena; }
+  void bind(const Arena& arena) override {
+    arena_ = arena;
+    weights_.bind(arena);
+  }
 
   void load_weights(const float* values) override {
-    transform_filters(values, shape_, filters_, false);
-    if (bias_offset_) bias_ = values + *bias_offset_;
+    transform_filters(weights_.load(values), shape_, filters_, false);
+    stage_.bias = weights_.bias();
   }
 
   void forward(SubBatch& /*batch*/) override {
@@ -55,7 +61,7 @@ class WinogradConvolutionOperation final : public Operation {
                           .threads = threads_,
                           .x = arena_.at<float>(x_),
                           .filters = arena_.at<float>(filters_),
-                          .bias = bias_,
+                          .stage = stage_,
                           .y = arena_.at<float>(y_),
                           .scratch = arena_.at<float>(scratch_)});
   }
@@ -65,12 +71,12 @@ class WinogradConvolutionOperation final : public Operation {
     if (gradient_scratch_ >= 0) compute_weight_gradient(dy, batch);
     batch.weights_done();
     if (dx_ < 0) return;
-    transform_filters(batch.values, gradient_shape_, data_filters_, true);
+    transform_filters(batch.values + weights_offset_, gradient_shape_, data_filters_, true);
     kernel().convolution({.shape = gradient_shape_,
                           .threads = threads_,
                           .x = dy,
                           .filters = arena_.at<float>(data_filters_),
-                          .bias = nullptr,
+                          .stage = {},
                           .y = arena_.at<float>(dx_),
                           .scratch = arena_.at<float>(data_scratch_)});
   }
@@ -97,10 +103,10 @@ class WinogradConvolutionOperation final : public Operation {
                              .accumulate = batch.accumulate});
   }
 
-  void transform_filters(const float* values, const WinogradShape& shape, BufferId to, bool data_gradient) const {
+  void transform_filters(const float* weights, const WinogradShape& shape, BufferId to, bool data_gradient) const {
     kernel().filters({.columns = shape.out.channels,
                       .depth = shape.in.channels,
-                      .weights = values + weights_offset_,
+                      .weights = weights,
                       .data_gradient = data_gradient,
                       .transformed = arena_.at<float>(to)});
   }
@@ -110,9 +116,10 @@ class WinogradConvolutionOperation final : public Operation {
   WinogradShape shape_;
   WinogradShape gradient_shape_;
   int64_t threads_;
+  ConvolutionWeights weights_;
+  OutputStage stage_;
   int64_t weights_offset_;
-  std::optional<int64_t> bias_offset_;
-  const float* bias_ = nullptr;
+  std::optional<int64_t> bias_offset_;  // of a bias to train
   BufferId x_ = -1;
   BufferId y_ = -1;
   BufferId dx_ = -1;
@@ -146,9 +153,9 @@ bool pays(const WinogradShape& shape) {
 
 std::unique_ptr<Operation> make_winograd_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
-  const LinearShape shape = linear_shape(builder, operation.node, x.layout, x.type);
+  const LinearShape shape = linear_shape(builder, operation, x.layout, x.type);
   if (!applies(shape) || !pays({shape.in, shape.out, shape.padding[0], shape.padding[1]})) return nullptr;
-  return std::make_unique<WinogradConvolutionOperation>(builder, operation.node, shape);
+  return std::make_unique<WinogradConvolutionOperation>(builder, operation, shape);
 }
 
 }  // namespace dl::cpu
