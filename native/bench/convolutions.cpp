@@ -109,11 +109,11 @@ void print_winograd(const Case& c, const LinearShape& linear) {
                                     kernel.weight_gradient_scratch(shape)})));
   const double forward = median_milliseconds([&] {
     kernel.filters({c.out_channels, c.in_channels, weights.data(), false, filters.data()});
-    kernel.convolution({shape, threads, x.data(), filters.data(), nullptr, y.data(), scratch.data()});
+    kernel.convolution({shape, threads, x.data(), filters.data(), {}, y.data(), scratch.data()});
   });
   const double data = median_milliseconds([&] {
     kernel.filters({c.in_channels, c.out_channels, weights.data(), true, filters.data()});
-    kernel.convolution({gradient, threads, y.data(), filters.data(), nullptr, x.data(), scratch.data()});
+    kernel.convolution({gradient, threads, y.data(), filters.data(), {}, x.data(), scratch.data()});
   });
   const double weight = median_milliseconds([&] {
     kernel.weight_gradient({shape, x.data(), y.data(), weights.data(), false, scratch.data()});
@@ -146,7 +146,7 @@ void print_products(const Case& c, const LinearShape& shape) {
   const auto multiply = [&](const TapPart& part, bool data_gradient, const std::vector<float>& from, std::vector<float>& to) {
     kernel.filters({part.grid.out.channels, part.grid.in.channels, forward.count(), part.filter_taps, weights.data(),
                     data_gradient, filters.data()});
-    kernel.product({part.grid, part.taps, threads, from.data(), filters.data(), nullptr, to.data(), scratch.data()});
+    kernel.product({part.grid, part.taps, threads, from.data(), filters.data(), {}, to.data(), scratch.data()});
   };
   const double forward_time = median_milliseconds([&] { multiply(forward, false, x, y); });
   const double data = median_milliseconds([&] {
