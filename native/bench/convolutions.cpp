@@ -40,6 +40,8 @@ LinearShape shape_of(const Case& c, Order order, DataType type) {
           .stride = {c.stride, c.stride},
           .padding = {c.kernel / 2, c.kernel / 2},
           .bias = false,
+          .adds = false,
+          .activation = {},
           .in_type = type,
           .out_type = type,
           .gradient_type = type};
