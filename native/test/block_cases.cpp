@@ -113,6 +113,34 @@ std::vector<EngineCase> block_cases() {
     network.join(Add{}, {normal, shortcut}).then(Relu{0.4965});
     add("a sum and a ReLU with a bound that bfloat16 rounds down", network.classify_flat(3), {3, 7, 6});
   }
+  for (const int64_t channels : {32, 10}) {
+    const std::string suffix = ", " + std::to_string(channels) + " channels";
+    {
+      Network network(3);
+      const std::string shortcut = unit(network, convolution(channels)).last();
+      const std::string deep = network.then(convolution(channels, 3, 1, 1, 1, true)).then(BatchNorm{}).last();
+      const std::string sum = network.join(Add{}, {deep, shortcut}).then(Relu{0.75}).last();
+      const std::string late = network.from(shortcut, convolution(channels, 1, 1, 0)).last();
+      network.join(Add{}, {sum, late});
+      add("a short cut that a later layer reads, too" + suffix, network.classify(3), {3, 8, 6});
+    }
+    {
+      Network network(3);
+      const std::string input = unit(network, convolution(channels)).last();
+      const std::string shortcut = network.then(Dropout{0.0}).last();
+      const std::string deep = network.then(convolution(channels, 1, 1, 0)).then(BatchNorm{}).last();
+      const std::string sum = network.join(Add{}, {deep, shortcut}).last();
+      network.join(Add{}, {sum, input}).then(Relu{});
+      add("a short cut through dropout" + suffix, network.classify(3), {3, 5, 6});
+    }
+    {
+      Network network(3);
+      const std::string shortcut = unit(network, convolution(channels)).last();
+      network.then(convolution(channels, 3, 1, 1, channels)).then(BatchNorm{});
+      network.join(Add{}, {network.last(), shortcut}).then(Relu{6.0});
+      add("a depthwise convolution, a sum and a bound" + suffix, network.classify(3), {3, 7, 7});
+    }
+  }
   {
     Network network(3);
     unit(network, convolution(16));
