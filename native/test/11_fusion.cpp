@@ -42,7 +42,7 @@ TEST_CASE("training, a batch norm takes the addition and the ReLU behind it, and
 TEST_CASE("applying, a convolution takes the batch norm, the addition and the ReLU behind it") {
   Network network(3);
   const std::string shortcut = network.then(convolution(16)).last();
-  const std::string deep = network.then(convolution(16)).last();
+  const std::string deep = network.then(convolution(16)).then(convolution(16)).last();
   const std::string norm = network.then(BatchNorm{}).last();
   const std::string last = network.join(Add{}, {norm, shortcut}).then(Relu{}).last();
   const Graph graph = graph_of(network.classify(3));
@@ -51,6 +51,15 @@ TEST_CASE("applying, a convolution takes the batch norm, the addition and the Re
   CHECK(name_of(graph, fused.batch_norm) == norm);
   CHECK(name_of(graph, fused.residual) == shortcut);
   CHECK(fused.activation.has_value());
+}
+
+TEST_CASE("applying, a convolution does not overwrite what it reads") {
+  Network network(3);
+  const std::string shortcut = network.then(convolution(16)).last();
+  const std::string deep = network.then(convolution(16)).last();
+  network.join(Add{}, {deep, shortcut});
+  const Graph graph = graph_of(network.classify(3));
+  CHECK(!operation(graph, fuse_for_inference(graph), deep).residual.has_value());
 }
 
 TEST_CASE("applying, nothing is taken that another layer reads") {
