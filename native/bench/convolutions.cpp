@@ -99,11 +99,12 @@ double print_onednn(const Case& c, DataType type, Order order, const char* preci
 constexpr Case kOthers[] = {{32, 32, 112, 3, 1, 1}, {32, 64, 56, 3, 1, 1}, {64, 64, 13, 3, 1, 1}, {256, 256, 13, 3, 1, 1}};
 
 /// What is to be set beside oneDNN's time of the same convolution; the transform of the filters is part of it, as in a step.
-void print_winograd(const Case& c, const LinearShape& linear) {
-  const WinogradKernels& kernel = *kernels().winograd;
-  const WinogradShape shape{linear.in, linear.out, 1, 1}, gradient{linear.out, linear.in, 1, 1};
+template <class T>
+void print_winograd(const Case& c, const char* precision, const LinearShape& linear) {
+  const WinogradKernels<T>& kernel = *winograd_kernels<T>();
+  const WinogradShape shape{linear.in, linear.out, 1, 1, kernel.tile}, gradient{linear.out, linear.in, 1, 1, kernel.tile};
   const int64_t threads = omp_get_max_threads();
-  std::vector<float> x(static_cast<size_t>(shape.in.size())), y(static_cast<size_t>(shape.out.size()));
+  std::vector<T> x(static_cast<size_t>(shape.in.size())), y(static_cast<size_t>(shape.out.size()));
   std::vector<float> weights(static_cast<size_t>(c.in_channels * c.out_channels * 9));
   std::vector<float> filters(static_cast<size_t>(kernel.filter_values(c.out_channels, c.in_channels)));
   std::vector<float> scratch(
@@ -120,7 +121,17 @@ void print_winograd(const Case& c, const LinearShape& linear) {
   const double weight = median_milliseconds([&] {
     kernel.weight_gradient({shape, x.data(), y.data(), weights.data(), false, scratch.data()});
   });
-  print_row(c, "float32", "Winograd", forward, data, weight);
+  print_row(c, precision, "Winograd", forward, data, weight);
+}
+
+template <class T>
+void print_winograds(const char* precision, DataType type, Order order) {
+  for (const Case& c : kOthers) print_onednn(c, type, order, precision, "oneDNN");
+  if (!winograd_kernels<T>()) return;
+  for (const Case& c : kResnet18) {
+    if (c.kernel == 3 && c.stride == 1) print_winograd<T>(c, precision, shape_of(c, order, type));
+  }
+  for (const Case& c : kOthers) print_winograd<T>(c, precision, shape_of(c, order, type));
 }
 
 /// Convolutions of resnet50's and mobilenet_v2's kind, and larger windows.
@@ -176,12 +187,9 @@ int main(int count, char** arguments) {
       std::printf("%-26s %-9s %-8s %7.1f ms a step\n", "resnet18 but its first", precision, name, total);
     }
   }
-  for (const Case& c : kOthers) print_onednn(c, DataType::kFloat32, Order::kNhwc, "float32", "NHWC");
-  if (!kernels().winograd) return 0;
-  for (const Case& c : kResnet18) {
-    if (c.kernel == 3 && c.stride == 1) print_winograd(c, shape_of(c, Order::kNhwc, DataType::kFloat32));
-  }
-  for (const Case& c : kOthers) print_winograd(c, shape_of(c, Order::kNhwc, DataType::kFloat32));
+  print_winograds<float>("float32", DataType::kFloat32, Order::kNhwc);
+  print_winograds<Bfloat16>("bfloat16", DataType::kBfloat16, Order::kBlocked16);
+  if (!kernels().tap_product) return 0;
   for (const Case& c : kProducts) {
     print_onednn(c, DataType::kFloat32, Order::kNhwc, "float32", "NHWC");
     print_products(c, shape_of(c, Order::kNhwc, DataType::kFloat32));

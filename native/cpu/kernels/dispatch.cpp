@@ -32,13 +32,22 @@ int64_t reduction_items(const Layout& layout) {
   return layout.images * ((layout.spatial() + rows - 1) / rows);
 }
 
+#if defined(DL_KERNELS_X86)
+namespace {
+
 // By the instruction set that oneDNN uses, so that the environment variable ONEDNN_MAX_CPU_ISA holds for both (to look for the
 // cause of a difference between machines).
+bool allows(dnnl::cpu_isa isa) {
+  static const auto effective = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
+  return (effective & static_cast<unsigned>(isa)) == static_cast<unsigned>(isa);
+}
+
+}  // namespace
+#endif
+
 const KernelTable& kernels() {
 #if defined(DL_KERNELS_X86)
   static const KernelTable& best = []() -> const KernelTable& {
-    const auto effective = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
-    const auto allows = [&](dnnl::cpu_isa isa) { return (effective & static_cast<unsigned>(isa)) == static_cast<unsigned>(isa); };
     if (allows(dnnl::cpu_isa::avx512_core)) return avx512::kTable;
     if (allows(dnnl::cpu_isa::avx2) && __builtin_cpu_supports("fma")) return avx2::kTable;
     return baseline::kTable;
@@ -47,6 +56,19 @@ const KernelTable& kernels() {
 #else
   return baseline::kTable;
 #endif
+}
+
+template <>
+const WinogradKernels<float>* winograd_kernels<float>() {
+  return kernels().winograd;
+}
+
+template <>
+const WinogradKernels<Bfloat16>* winograd_kernels<Bfloat16>() {
+#if defined(DL_KERNELS_X86)
+  if (allows(dnnl::cpu_isa::avx512_core_amx)) return nullptr;
+#endif
+  return kernels().winograd_bfloat16;
 }
 
 }  // namespace dl::cpu

@@ -62,10 +62,11 @@ struct NormalizationBackward {
 };
 
 /// Sum of dy over images and space.
+template <class T>
 struct BiasGradient {
   Layout layout;
-  const float* dy;
-  double* partial;  // scratch of reduction_items(layout) * channels
+  const T* dy;
+  double* partial;  // scratch of reduction_items(layout) * padded channels
   float* gradient;  // (channels)
   bool accumulate;  // add to the gradient
 };
@@ -150,6 +151,8 @@ struct TypedKernels {
   void (*normalization_reduce)(const NormalizationReduce<T>& job);
   void (*normalization_backward)(const NormalizationBackward<T>& job);
 
+  void (*bias_gradient)(const BiasGradient<T>& job);
+
   void (*relu_forward)(int64_t size, const T* x, float upper, T* y);
   /// dx = dy where 0 < y < upper, else 0.
   void (*relu_backward)(int64_t size, const T* dy, const T* y, float upper, T* dx);
@@ -187,12 +190,11 @@ struct KernelTable {
                               float weight_prior, double* partial);
   void (*sgd_update)(std::span<const ParameterSegment> segments, const SgdUpdate& job);
   void (*adam_update)(std::span<const ParameterSegment> segments, const AdamUpdate& job);
-  /// In NHWC.
-  void (*bias_gradient)(const BiasGradient& job);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
   // Null where vectors are too short to make it pay, or nobody has measured that it does.
-  const WinogradKernels* winograd;
+  const WinogradKernels<float>* winograd;
+  const WinogradKernels<Bfloat16>* winograd_bfloat16;
   const TapProductKernels* tap_product;
   const DepthwiseKernels* depthwise;
   const FullyConnectedKernels* fully_connected;
@@ -218,5 +220,10 @@ int64_t reduction_rows(const Layout& layout);
 
 /// The kernels for the best instruction set that this processor has.
 const KernelTable& kernels();
+
+/// Winograd's kernels for this processor, or null where oneDNN's convolutions are to be used: in bfloat16 also where the
+/// processor multiplies whole tiles of bfloat16 matrices (AMX), which float32 cannot keep up with.
+template <class T>
+const WinogradKernels<T>* winograd_kernels();
 
 }  // namespace dl::cpu

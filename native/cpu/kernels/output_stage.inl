@@ -17,8 +17,9 @@ struct Bounds {
 }
 
 /// A vector of y from its sums; `to`: where y lies.
-[[gnu::always_inline]] inline Vector finish(const OutputStage& stage, Vector sum, int64_t channel, const float* to) {
+template <class T>
+[[gnu::always_inline]] inline Vector finish(const OutputStage& stage, Vector sum, int64_t channel, const T* to) {
   if (stage.bias) sum += load_vector(stage.bias + channel);
-  if (stage.adds) sum += load_vector(to);
+  if (stage.adds) sum += VectorPack::load(to);
   return stage.activation.present ? clip(sum, bounds(stage.activation)) : sum;
 }

@@ -36,7 +36,13 @@ namespace {
 #include "cpu/kernels/update.inl"
 #if defined(__AVX2__)
 #include "cpu/kernels/matrix_product.inl"
+#include "cpu/kernels/winograd_transforms.inl"
+// Tiles and filters use the transforms, ...
+#include "cpu/kernels/winograd_filters.inl"
+#include "cpu/kernels/winograd_tiles.inl"
+// ... and what follows all of them.
 #include "cpu/kernels/winograd.inl"
+#include "cpu/kernels/winograd_gradient.inl"
 #endif
 #if defined(__AVX512F__)
 #include "cpu/kernels/tap_filters.inl"
@@ -57,6 +63,7 @@ constexpr TypedKernels<T> typed_kernels() {
       .normalization_forward = normalization_forward<T>,
       .normalization_reduce = normalization_reduce<T>,
       .normalization_backward = normalization_backward<T>,
+      .bias_gradient = bias_gradient<T>,
       .relu_forward = relu_forward<T>,
       .relu_backward = relu_backward<T>,
       .add = add<T>,
@@ -84,12 +91,13 @@ const KernelTable kTable = {
     .update_norms = update_norms,
     .sgd_update = sgd_update,
     .adam_update = adam_update,
-    .bias_gradient = bias_gradient,
     .accumulate = accumulate,
 #if defined(__AVX2__)
-    .winograd = &kWinograd,
+    .winograd = &kWinograd<float, 2>,
+    .winograd_bfloat16 = &kWinograd<Bfloat16, 4>,
 #else
     .winograd = nullptr,
+    .winograd_bfloat16 = nullptr,
 #endif
 #if defined(__AVX512F__)
     .tap_product = &kTapProduct,

@@ -5,17 +5,19 @@
 #include "cpu/kernels/output_stage.h"
 #include "cpu/layout.h"
 
-/// 3 x 3 convolutions of stride 1 in float32, activations in NHWC, by Winograd's minimal filtering F(2 x 2, 3 x 3).
+/// 3 x 3 convolutions of stride 1 by Winograd's minimal filtering, F(2 x 2, 3 x 3) for activations in float32, F(4 x 4, 3 x 3)
+/// for such in bfloat16; in float32 inside.
 namespace dl::cpu {
 
 struct WinogradShape {
   Layout in;
   Layout out;
   int64_t padding_height, padding_width;
+  int64_t tile;  // outputs in each direction that are computed together
 
-  int64_t tile_rows() const { return (out.height + 1) / 2; }
-  int64_t tile_columns() const { return (out.width + 1) / 2; }
-  /// Tiles of 2 x 2 outputs in the batch.
+  int64_t tile_rows() const { return (out.height + tile - 1) / tile; }
+  int64_t tile_columns() const { return (out.width + tile - 1) / tile; }
+  /// In the batch.
   int64_t tiles() const { return out.images * tile_rows() * tile_columns(); }
 };
 
@@ -29,26 +31,32 @@ struct WinogradFilters {
 };
 
 /// A convolution; the data gradient is one, too: of dy with padding 2 - p and the filters for it.
+template <class T>
 struct WinogradConvolution {
   WinogradShape shape;
   int64_t threads;
-  const float* x;
+  const T* x;
   const float* filters;
   OutputStage stage;
-  float* y;
+  T* y;
   float* scratch;
 };
 
+template <class T>
 struct WinogradWeightGradient {
   WinogradShape shape;
-  const float* x;
-  const float* dy;
+  const T* x;
+  const T* dy;
   float* gradient;  // (out, in, 3, 3)
   bool accumulate;  // add to the gradient
   float* scratch;
 };
 
+/// Of activations of type T.
+template <class T>
 struct WinogradKernels {
+  /// Of the shapes.
+  int64_t tile;
   /// Channels, in and out, come in multiples of this.
   int64_t channels;
 
@@ -56,10 +64,10 @@ struct WinogradKernels {
   void (*filters)(const WinogradFilters& job);
   /// Values of scratch memory.
   int64_t (*convolution_scratch)(const WinogradShape& shape, int64_t threads);
-  void (*convolution)(const WinogradConvolution& job);
+  void (*convolution)(const WinogradConvolution<T>& job);
   int64_t (*weight_gradient_scratch)(const WinogradShape& shape);
   /// The same sums in the same order whatever the number of threads.
-  void (*weight_gradient)(const WinogradWeightGradient& job);
+  void (*weight_gradient)(const WinogradWeightGradient<T>& job);
 };
 
 }  // namespace dl::cpu

@@ -136,11 +136,11 @@ class DirectConvolution final : public Operation {
     job.scratch = arena_.at<float>(few_channels_scratch_);
     kernels().tap_product->few_channels_gradient(job);
     if (!shape_.bias) return;
-    kernels().bias_gradient({.layout = shape_.out,
-                             .dy = job.dy,
-                             .partial = arena_.at<double>(bias_gradient_),
-                             .gradient = batch.gradients + bias_offset_,
-                             .accumulate = batch.accumulate});
+    kernels().float32.bias_gradient({.layout = shape_.out,
+                                     .dy = job.dy,
+                                     .partial = arena_.at<double>(bias_gradient_),
+                                     .gradient = batch.gradients + bias_offset_,
+                                     .accumulate = batch.accumulate});
   }
 
   int node_;

@@ -118,11 +118,11 @@ class TapConvolution final : public Operation {
                               .accumulate = batch.accumulate,
                               .scratch = arena_.at<float>(gradient_scratch_)});
     if (!bias_offset_) return;
-    kernels().bias_gradient({.layout = shape_.out,
-                             .dy = dy,
-                             .partial = arena_.at<double>(bias_scratch_),
-                             .gradient = batch.gradients + *bias_offset_,
-                             .accumulate = batch.accumulate});
+    kernels().float32.bias_gradient({.layout = shape_.out,
+                                     .dy = dy,
+                                     .partial = arena_.at<double>(bias_scratch_),
+                                     .gradient = batch.gradients + *bias_offset_,
+                                     .accumulate = batch.accumulate});
   }
 
   int node_;

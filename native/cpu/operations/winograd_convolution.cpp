@@ -11,15 +11,20 @@
 namespace dl::cpu {
 namespace {
 
-/// A 3 x 3 convolution of stride 1 in float32 by the own kernels of kernels/winograd.h:
+WinogradShape winograd_shape(const LinearShape& shape, int64_t tile) {
+  return {shape.in, shape.out, shape.padding[0], shape.padding[1], tile};
+}
+
+/// A 3 x 3 convolution of stride 1 by the own kernels of kernels/winograd.h:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
+template <class T>
 class WinogradConvolutionOperation final : public Operation {
  public:
   WinogradConvolutionOperation(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
       : node_(operation.node),
         input_(builder.node(node_).inputs[0]),
-        shape_{shape.in, shape.out, shape.padding[0], shape.padding[1]},
-        gradient_shape_{shape.out, shape.in, 2 - shape.padding[0], 2 - shape.padding[1]},
+        shape_(winograd_shape(shape, kernel().tile)),
+        gradient_shape_{shape.out, shape.in, 2 - shape.padding[0], 2 - shape.padding[1], kernel().tile},
         threads_(omp_get_max_threads()),
         weights_(builder, operation),
         stage_{nullptr, shape.adds, shape.activation},
@@ -59,15 +64,15 @@ class WinogradConvolutionOperation final : public Operation {
   void forward(SubBatch& /*batch*/) override {
     kernel().convolution({.shape = shape_,
                           .threads = threads_,
-                          .x = arena_.at<float>(x_),
+                          .x = arena_.at<T>(x_),
                           .filters = arena_.at<float>(filters_),
                           .stage = stage_,
-                          .y = arena_.at<float>(y_),
+                          .y = arena_.at<T>(y_),
                           .scratch = arena_.at<float>(scratch_)});
   }
 
   void backward(SubBatch& batch) override {
-    const float* dy = gradient_.compute(arena_);
+    const T* dy = gradient_.compute(arena_);
     if (gradient_scratch_ >= 0) compute_weight_gradient(dy, batch);
     batch.weights_done();
     if (dx_ < 0) return;
@@ -77,30 +82,30 @@ class WinogradConvolutionOperation final : public Operation {
                           .x = dy,
                           .filters = arena_.at<float>(data_filters_),
                           .stage = {},
-                          .y = arena_.at<float>(dx_),
+                          .y = arena_.at<T>(dx_),
                           .scratch = arena_.at<float>(data_scratch_)});
   }
 
  private:
-  static const WinogradKernels& kernel() { return *kernels().winograd; }
+  static const WinogradKernels<T>& kernel() { return *winograd_kernels<T>(); }
 
   static int64_t filter_bytes(const WinogradShape& shape) {
     return float_bytes(kernel().filter_values(shape.out.channels, shape.in.channels));
   }
 
-  void compute_weight_gradient(const float* dy, SubBatch& batch) const {
+  void compute_weight_gradient(const T* dy, SubBatch& batch) const {
     kernel().weight_gradient({.shape = shape_,
-                              .x = arena_.at<float>(x_),
+                              .x = arena_.at<T>(x_),
                               .dy = dy,
                               .gradient = batch.gradients + weights_offset_,
                               .accumulate = batch.accumulate,
                               .scratch = arena_.at<float>(gradient_scratch_)});
     if (!bias_offset_) return;
-    kernels().bias_gradient({.layout = shape_.out,
-                             .dy = dy,
-                             .partial = arena_.at<double>(bias_scratch_),
-                             .gradient = batch.gradients + *bias_offset_,
-                             .accumulate = batch.accumulate});
+    kernels().typed<T>().bias_gradient({.layout = shape_.out,
+                                        .dy = dy,
+                                        .partial = arena_.at<double>(bias_scratch_),
+                                        .gradient = batch.gradients + *bias_offset_,
+                                        .accumulate = batch.accumulate});
   }
 
   void transform_filters(const float* weights, const WinogradShape& shape, BufferId to, bool data_gradient) const {
@@ -129,24 +134,34 @@ class WinogradConvolutionOperation final : public Operation {
   BufferId data_scratch_ = -1;
   BufferId gradient_scratch_ = -1;
   BufferId bias_scratch_ = -1;
-  GradientSum<float> gradient_;
+  GradientSum<T> gradient_;
   Arena arena_;
 };
 
+template <class T>
 bool applies(const LinearShape& shape) {
-  const WinogradKernels* winograd = kernels().winograd;
-  return winograd && shape.is_convolution() && shape.in_type == DataType::kFloat32 && shape.out_type == DataType::kFloat32 &&
-         shape.in.order == Order::kNhwc && shape.out.order == Order::kNhwc && shape.weights.size() == 4 &&
-         shape.weights[2] == 3 && shape.weights[3] == 3 && shape.stride == dnnl::memory::dims{1, 1} && shape.padding[0] <= 2 &&
-         shape.padding[1] <= 2 && shape.in.channels % winograd->channels == 0 && shape.out.channels % winograd->channels == 0;
+  const WinogradKernels<T>* winograd = winograd_kernels<T>();
+  return winograd && shape.is_convolution() && shape.out_type == shape.in_type && shape.in.order != Order::kNchw &&
+         shape.weights.size() == 4 && shape.weights[2] == 3 && shape.weights[3] == 3 &&
+         shape.stride == dnnl::memory::dims{1, 1} && shape.padding[0] <= 2 && shape.padding[1] <= 2 &&
+         shape.in.channels % winograd->channels == 0 && shape.out.channels % winograd->channels == 0;
 }
 
 /// Whether the products saved outweigh the transforms, as `npm run bench -- orders` measures both: with few channels each
-/// transformed value takes part in few products, and for small images tiles reach over the edge.
-bool pays(const WinogradShape& shape) {
-  const double products = 16.0 * static_cast<double>(shape.tiles());
+/// transformed value takes part in few products, with fewer tiles than channels there is more of filters to transform than of
+/// activations, and tiles of small images reach over the edge. In bfloat16 oneDNN's products are twice as quick.
+bool pays(const WinogradShape& shape, DataType type) {
+  const int64_t size = shape.tile + 2, channels = std::min(shape.in.channels, shape.out.channels);
+  const double products = static_cast<double>(size * size * shape.tiles());
   const double defined = 9.0 * static_cast<double>(shape.out.images * shape.out.spatial());
-  return std::min(shape.in.channels, shape.out.channels) >= 32 && products < 0.7 * defined;
+  if (type == DataType::kFloat32) return channels >= 32 && products < 0.7 * defined;
+  return channels >= 64 && shape.tiles() >= channels && products < 0.35 * defined;
+}
+
+template <class T>
+std::unique_ptr<Operation> make(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape) {
+  if (!applies<T>(shape) || !pays(winograd_shape(shape, winograd_kernels<T>()->tile), shape.in_type)) return nullptr;
+  return std::make_unique<WinogradConvolutionOperation<T>>(builder, operation, shape);
 }
 
 }  // namespace
@@ -154,8 +169,7 @@ bool pays(const WinogradShape& shape) {
 std::unique_ptr<Operation> make_winograd_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
   const LinearShape shape = linear_shape(builder, operation, x.layout, x.type);
-  if (!applies(shape) || !pays({shape.in, shape.out, shape.padding[0], shape.padding[1]})) return nullptr;
-  return std::make_unique<WinogradConvolutionOperation>(builder, operation, shape);
+  return x.type == DataType::kFloat32 ? make<float>(builder, operation, shape) : make<Bfloat16>(builder, operation, shape);
 }
 
 }  // namespace dl::cpu
