@@ -20,8 +20,9 @@ test('each GPU tells what it is or why it cannot be used; without one there is o
       t.true(libraries.some((library) => library.startsWith('cuDNN ')));
     } else {
       t.true(isEngineError(problem) && PROBLEMS.includes(problem.reason));
-      t.truthy(problem.metadata.remedy);
-      if (problem.reason !== 'NO_GPU') t.truthy(problem.metadata.library);
+      const { remedy, library } = problem.metadata;
+      t.truthy(remedy);
+      if (problem.reason !== 'NO_GPU') t.truthy(library);
     }
   }
 });

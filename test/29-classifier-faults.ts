@@ -11,6 +11,7 @@ import { Refusal } from '../server/errors/refusal.js';
 import { createLogger } from '../server/log.js';
 import { compact } from '../server/networks/compact.js';
 import { defaultSettings, type Settings } from '../server/parameters/settings.js';
+import { refusalOf } from './support/refusal_of.js';
 
 /** The real engine; a fault is put in front of single calls of the model, as no input provokes one. */
 const test = anyTest as TestFn<{ devices: Devices }>;
@@ -61,16 +62,6 @@ function makeBatch(): { batch: CommittedBatch; buffer: StagingBuffer } {
   return { batch, buffer };
 }
 
-async function refusalOf(promise: Promise<unknown>): Promise<Refusal> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof Refusal) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-}
-
 const MAPPED: readonly [EngineReason, Reason][] = [
   ['STEP_DIVERGED', 'STEP_DIVERGED'],
   ['IMAGE_OUT_OF_RANGE', 'IMAGE_VALUE_OUT_OF_RANGE'],
@@ -85,7 +76,7 @@ for (const [engineReason, reason] of MAPPED) {
     const { batch, buffer } = makeBatch();
     const before = await classifier.toRecord();
     faults.train = engineReason;
-    t.is((await refusalOf(classifier.train(batch))).reason, reason);
+    t.is((await refusalOf(Refusal, classifier.train(batch))).reason, reason);
     t.is(classifier.state, 'ready');
     t.deepEqual(await classifier.toRecord(), before);
     delete faults.train;
@@ -99,7 +90,7 @@ test('memory that the engine cannot have is told with the largest batch size', a
   const { classifier, faults } = makeClassifier(t.context.devices);
   const { batch } = makeBatch();
   faults.train = 'OUT_OF_MEMORY';
-  t.deepEqual((await refusalOf(classifier.train(batch))).metadata, { largest_batch_size: '1', bytes: '123456' });
+  t.deepEqual((await refusalOf(Refusal, classifier.train(batch))).metadata, { largest_batch_size: '1', bytes: '123456' });
 });
 
 test('a defect of the engine ends the classifier: it can be looked at and cleared, and nothing else', async (t) => {
@@ -116,7 +107,7 @@ test('a defect of the engine ends the classifier: it can be looked at and cleare
     classifier.toRecord(),
   ];
   for (const attempt of attempts) {
-    const refusal = await refusalOf(attempt);
+    const refusal = await refusalOf(Refusal, attempt);
     t.is(refusal.reason, 'CLASSIFIER_FAILED');
     t.deepEqual(refusal.metadata, { problem: 'the fault INTERNAL' });
   }
@@ -136,7 +127,7 @@ test('a set whose memory cannot be had is undone, with every weight of a changed
     { name: 'image_dimensions', values: [32n, 24n, 1n] },
     { name: 'runtime_init', values: ['immediately'] },
   ];
-  t.is((await refusalOf(classifier.setParameters(assignments))).reason, 'DEVICE_MEMORY_EXHAUSTED');
+  t.is((await refusalOf(Refusal, classifier.setParameters(assignments))).reason, 'DEVICE_MEMORY_EXHAUSTED');
   t.deepEqual(await classifier.toRecord(), before);
   t.is((await classifier.train({ ...batch, expectedStep: 4n })).step, 5);
   buffer.close();
@@ -158,7 +149,7 @@ test('a classifier that is closed answers that its handle was cleared', async (t
   const { classifier } = makeClassifier(t.context.devices);
   const { batch } = makeBatch();
   await Promise.all([classifier.close(), classifier.close()]);
-  t.is((await refusalOf(classifier.train(batch))).reason, 'HANDLE_CLEARED');
+  t.is((await refusalOf(Refusal, classifier.train(batch))).reason, 'HANDLE_CLEARED');
   t.is(classifier.state, 'cleared');
 });
 

@@ -5,6 +5,7 @@ import test from 'ava';
 import { type Classifier, DlClassifierClient, DlClassifierError } from '../client/index.js';
 import { startDaemon } from './support/daemon.js';
 import { type GpuDaemon, type GpuFault, type GpuOptions, startGpuDaemon } from './support/gpu_daemon.js';
+import { refusalOf } from './support/refusal_of.js';
 import { HealthClient } from './support/services.js';
 
 /** Exit status of a daemon that has lost a device. */
@@ -34,16 +35,6 @@ const IMAGES = { data: Uint8Array.from({ length: 2 * 256 }, (_, index) => (index
 
 const train = (classifier: Classifier) => classifier.trainBatch(IMAGES, [0, 1]);
 
-async function refusalOf(promise: Promise<unknown>): Promise<DlClassifierError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof DlClassifierError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-}
-
 const WRONG: readonly [GpuFault, RegExp][] = [
   ['wrong_update', /it does not compute as it should: float32, sgd: .*the update is off by/],
   ['wrong_confidences', /float32, sgd: a confidence is off by/],
@@ -62,7 +53,7 @@ for (const [fault, problem] of WRONG) {
       t.regex(devices[1]?.problem ?? '', problem);
       const classifier = await client.readClassifier('compact', { seed: 5 });
       t.like(await classifier.getParam(['runtime', 'gpu']), { runtime: 'gpu', gpu: 1 });
-      const refusal = await refusalOf(classifier.setParam({ gpu: 0 }));
+      const refusal = await refusalOf(DlClassifierError, classifier.setParam({ gpu: 0 }));
       t.like(refusal, { reason: 'NO_GPU', number: 4204, status: status.FAILED_PRECONDITION });
       t.regex(refusal.metadata.problem ?? '', problem);
       t.regex(refusal.metadata.remedy ?? '', /scripts\/gpu/);
@@ -97,11 +88,11 @@ test('memory that the GPU does not have is 4104; the classifier is unchanged and
     const before = [await there.serialize(), await here.serialize()];
     await daemon.fail('out_of_memory', 0);
     for (const attempt of [train(there), here.setParam({ runtime: 'gpu' })]) {
-      const refusal = await refusalOf(attempt);
+      const refusal = await refusalOf(DlClassifierError, attempt);
       t.like(refusal, { reason: 'DEVICE_MEMORY_EXHAUSTED', number: 4104, status: status.RESOURCE_EXHAUSTED });
       t.is(refusal.metadata.largest_batch_size, '1');
     }
-    t.like(await refusalOf(client.readClassifier('compact')), { reason: 'DEVICE_MEMORY_EXHAUSTED' });
+    t.like(await refusalOf(DlClassifierError, client.readClassifier('compact')), { reason: 'DEVICE_MEMORY_EXHAUSTED' });
     await daemon.mend('out_of_memory', 0);
     t.deepEqual([await there.serialize(), await here.serialize()], before);
     t.is((await here.getParam(['runtime'])).runtime, 'cpu');
@@ -125,7 +116,7 @@ test('a lost GPU: its classifiers are UNAVAILABLE, others can be stored, health 
       () => onCpu.setParam({ runtime: 'gpu', gpu: 0 }),
     ];
     for (const use of uses) {
-      const refusal = await refusalOf(use());
+      const refusal = await refusalOf(DlClassifierError, use());
       t.like(refusal, { reason: 'DEVICE_LOST', status: status.UNAVAILABLE, metadata: { gpu: '0' } });
       t.regex(refusal.message, /GPU 0 is lost until the server is started anew .*last stored file/);
     }

@@ -3,6 +3,7 @@ import anyTest, { type TestFn } from 'ava';
 import { type Classifier, DlClassifierClient, DlClassifierError, type ParameterSet, type PixelBatch } from '../client/index.js';
 import { startDaemon } from './support/daemon.js';
 import { type GpuDaemon, startGpuDaemon } from './support/gpu_daemon.js';
+import { refusalOf } from './support/refusal_of.js';
 import { tensorsIn } from './support/tensors_in.js';
 
 interface Context {
@@ -57,16 +58,6 @@ async function train(classifier: Classifier, steps: number): Promise<number[]> {
 /** Every weight, statistic and part of the solver's state; not the parameters, of which a move may change the precision. */
 async function tensorsOf(classifier: Classifier): Promise<ReadonlyMap<string, Float32Array>> {
   return tensorsIn(await classifier.serialize());
-}
-
-async function refusalOf(promise: Promise<unknown>): Promise<DlClassifierError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof DlClassifierError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
 }
 
 const PLACE = ['runtime', 'gpu', 'precision'] as const;
@@ -140,7 +131,7 @@ test('a move and other parameters are set together or not at all', async (t) => 
   const classifier = await readSmall(t.context.client, { runtime: 'cpu' });
   await train(classifier, 1);
   const before = await classifier.serialize();
-  const refusal = await refusalOf(classifier.setParam({ runtime: 'gpu', momentum: 2 }));
+  const refusal = await refusalOf(DlClassifierError, classifier.setParam({ runtime: 'gpu', momentum: 2 }));
   t.is(refusal.reason, 'WRONG_VALUE');
   t.deepEqual(await classifier.serialize(), before);
   t.is((await classifier.getParam(['runtime'])).runtime, 'cpu');
@@ -152,7 +143,7 @@ test('a batch that does not fit into the other device is refused with the larges
   const { client } = t.context;
   const classifier = await readSmall(client, { runtime: 'cpu', image_dimensions: [224, 224, 3], batch_size: 300 });
   const before = await classifier.serialize();
-  const refusal = await refusalOf(classifier.setParam({ runtime: 'gpu' }));
+  const refusal = await refusalOf(DlClassifierError, classifier.setParam({ runtime: 'gpu' }));
   t.like(refusal, { reason: 'DEVICE_MEMORY_EXHAUSTED', number: 4104 });
   t.deepEqual(await classifier.serialize(), before);
   const largest = Number(refusal.metadata.largest_batch_size);
@@ -186,7 +177,7 @@ test('memory of a GPU that a classifier leaves is free again', async (t) => {
 test('a precision that the other device lacks is refused with what to do, and the default follows the device', async (t) => {
   const classifier = await readSmall(t.context.client);
   t.is((await classifier.getParam(['precision'])).precision, 'tf32');
-  const refusal = await refusalOf(classifier.setParam({ precision: 'tf32', runtime: 'cpu' }));
+  const refusal = await refusalOf(DlClassifierError, classifier.setParam({ precision: 'tf32', runtime: 'cpu' }));
   t.like(refusal, { reason: 'WRONG_VALUE', number: 1303 });
   t.regex(refusal.message, /precision is tf32; give float32/);
   await classifier.setParam({ runtime: 'cpu' });
@@ -202,7 +193,7 @@ test("a precision that is nobody's default stays, or stops the move", async (t) 
   const { devices } = await client.getServerInfo();
   if (devices[0]?.precisions.includes('bfloat16')) {
     await classifier.setParam({ precision: 'bfloat16' });
-    const refusal = await refusalOf(classifier.setParam({ runtime: 'gpu' }));
+    const refusal = await refusalOf(DlClassifierError, classifier.setParam({ runtime: 'gpu' }));
     t.regex(refusal.message, /precision is bfloat16; give float32 in the same call/);
     t.is((await classifier.getParam(['runtime'])).runtime, 'cpu');
   }
@@ -214,7 +205,7 @@ test("a precision that is nobody's default stays, or stops the move", async (t) 
 
 test('an index beyond the GPUs is refused', async (t) => {
   const classifier = await readSmall(t.context.client);
-  const refusal = await refusalOf(classifier.setParam({ gpu: COUNT }));
+  const refusal = await refusalOf(DlClassifierError, classifier.setParam({ gpu: COUNT }));
   t.like(refusal, { reason: 'WRONG_VALUE', metadata: { name: 'gpu', got: String(COUNT) } });
   t.regex(refusal.message, /an index from 0 to 1/);
 });
