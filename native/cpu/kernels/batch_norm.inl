@@ -127,22 +127,16 @@ void normalization_reduce_as(const NormalizationReduce<T>& job) {
           if constexpr (kTwo) ask_ahead(job.dy2 + row, width);
           ask_ahead(job.x + row, width);
           if constexpr (kResidual) ask_ahead(job.y + row, width);
-#pragma omp simd
-          for (int64_t c = 0; c < width; ++c) {
-            float dy = load(job.dy[row + c]);
-            if constexpr (kTwo) dy += load(job.dy2[row + c]);
-            const float x = load(job.x[row + c]);
-            float v;
-            if constexpr (kResidual) {
-              v = load(job.y[row + c]);
-            } else {
-              v = x * scale[c] + shift[c];
-            }
-            const float dz = (v > bound.lower) & (v < bound.upper) ? dy : 0.0f;
-            if constexpr (kResidual) store(job.dz[row + c], dz);
-            sum[c] += dz;
-            product[c] += dz * (x - mean[c]);
-          }
+          for_each_pack(width, [&](int64_t c, auto pack) {
+            auto dy = pack.load(job.dy + row + c);
+            if constexpr (kTwo) dy += pack.load(job.dy2 + row + c);
+            const auto x = pack.load(job.x + row + c);
+            const auto v = kResidual ? pack.load(job.y + row + c) : x * pack.load(scale + c) + pack.load(shift + c);
+            const auto dz = (v > bound.lower) & (v < bound.upper) ? dy : decltype(dy){};
+            if constexpr (kResidual) pack.store(job.dz + row + c, dz);
+            sum.add(pack, c, dz);
+            product.add(pack, c, dz * (x - pack.load(mean + c)));
+          });
         }
         for (int64_t c = 0; c < width; ++c) {
           sums[tile + c] += static_cast<double>(sum[c]);

@@ -85,6 +85,11 @@ class TileValues {
  public:
   explicit TileValues(Width width) { std::fill_n(values_, static_cast<int64_t>(width), Value{}); }
   Value& operator[](int64_t channel) { return values_[channel]; }
+  /// Adds to the channels of a pack.
+  template <class Pack, class Term>
+  [[gnu::always_inline]] void add(Pack /*pack*/, int64_t channel, Term term) {
+    Pack::store(values_ + channel, Pack::load(values_ + channel) + term);
+  }
 
  private:
   static constexpr int64_t room() {

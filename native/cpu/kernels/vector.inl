@@ -66,12 +66,22 @@ struct ScalarPack {
   static void store(uint8_t* to, int32_t value) { *to = static_cast<uint8_t>(value); }
 };
 
+/// Whether a block of this width, a constant or a number, is known to be packs of kLanes.
+template <class Width>
+constexpr bool whole_packs() {
+  if constexpr (std::is_integral_v<Width>) return false;
+  else return Width::value % kLanes == 0;
+}
+
 /// Calls f(first channel, pack) for the channels of a block.
-template <class F>
-[[gnu::always_inline]] inline void for_each_pack(int64_t block, const F& f) {
-  int64_t c = 0;
-  for (; c + kLanes <= block; c += kLanes) f(c, VectorPack{});
-  for (; c < block; ++c) f(c, ScalarPack{});
+template <class Width, class F>
+[[gnu::always_inline]] inline void for_each_pack(Width block, const F& f) {
+  const int64_t whole = block / kLanes * kLanes;
+#pragma GCC unroll 8
+  for (int64_t c = 0; c < whole; c += kLanes) f(c, VectorPack{});
+  if constexpr (!whole_packs<Width>()) {
+    for (int64_t c = whole; c < block; ++c) f(c, ScalarPack{});
+  }
 }
 
 /// Exchanges rows and columns of kLanes x kLanes values: exchanges the two squares off the diagonal of ever larger blocks.
