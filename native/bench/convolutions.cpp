@@ -109,7 +109,7 @@ void print_winograd(const Case& c, const char* precision, const LinearShape& lin
   std::vector<float> filters(static_cast<size_t>(kernel.filter_values(c.out_channels, c.in_channels)));
   std::vector<float> scratch(
       static_cast<size_t>(std::max({kernel.convolution_scratch(shape, threads), kernel.convolution_scratch(gradient, threads),
-                                    kernel.weight_gradient_scratch(shape)})));
+                                    kernel.weight_gradient_scratch(shape, threads)})));
   const double forward = median_milliseconds([&] {
     kernel.filters({c.out_channels, c.in_channels, weights.data(), false, filters.data()});
     kernel.convolution({shape, threads, x.data(), filters.data(), {}, y.data(), scratch.data()});
@@ -119,7 +119,7 @@ void print_winograd(const Case& c, const char* precision, const LinearShape& lin
     kernel.convolution({gradient, threads, y.data(), filters.data(), {}, x.data(), scratch.data()});
   });
   const double weight = median_milliseconds([&] {
-    kernel.weight_gradient({shape, x.data(), y.data(), weights.data(), false, scratch.data()});
+    kernel.weight_gradient({shape, threads, x.data(), y.data(), weights.data(), false, scratch.data()});
   });
   print_row(c, precision, "Winograd", forward, data, weight);
 }

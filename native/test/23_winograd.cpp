@@ -77,7 +77,7 @@ void check_shape(const WinogradKernels<T>& kernel, Order order, int64_t height, 
   std::vector<float> data_filters(static_cast<size_t>(kernel.filter_values(in_channels, out_channels)));
   std::vector<float> scratch(
       static_cast<size_t>(std::max({kernel.convolution_scratch(shape, threads), kernel.convolution_scratch(turned, threads),
-                                    kernel.weight_gradient_scratch(shape)})));
+                                    kernel.weight_gradient_scratch(shape, 7)})));
   std::vector<double> exact_y(y.size()), exact_dx(dx.size()), exact_dw(dw.size());
   for (int64_t n = 0; n < shape.out.images; ++n)
     for (int64_t o = 0; o < out_channels; ++o)
@@ -97,11 +97,18 @@ void check_shape(const WinogradKernels<T>& kernel, Order order, int64_t height, 
   kernel.filters({in_channels, out_channels, weights.data(), true, data_filters.data()});
   kernel.convolution({turned, threads, dy.data(), data_filters.data(), {}, dx.data(), scratch.data()});
   CHECK(error(dx, exact_dx) < rounded);
-  kernel.weight_gradient({shape, x.data(), dy.data(), dw.data(), false, scratch.data()});
+  kernel.weight_gradient({shape, threads, x.data(), dy.data(), dw.data(), false, scratch.data()});
   CHECK(error(dw, exact_dw) < exact);
-  kernel.weight_gradient({shape, x.data(), dy.data(), dw.data(), true, scratch.data()});
+  kernel.weight_gradient({shape, threads, x.data(), dy.data(), dw.data(), true, scratch.data()});
   for (double& value : exact_dw) value *= 2;
   CHECK(error(dw, exact_dw) < exact);
+  // However many threads share the work, and whatever they share it by.
+  std::vector<float> alone(dw.size()), shared(dw.size());
+  kernel.weight_gradient({shape, 1, x.data(), dy.data(), alone.data(), false, scratch.data()});
+  for (const int64_t many : {2, 3, 4, 7}) {
+    kernel.weight_gradient({shape, many, x.data(), dy.data(), shared.data(), false, scratch.data()});
+    CHECK(shared == alone);
+  }
 }
 
 template <class T>

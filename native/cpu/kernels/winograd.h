@@ -45,6 +45,7 @@ struct WinogradConvolution {
 template <class T>
 struct WinogradWeightGradient {
   WinogradShape shape;
+  int64_t threads;
   const T* x;
   const T* dy;
   float* gradient;  // (out, in, 3, 3)
@@ -65,7 +66,7 @@ struct WinogradKernels {
   /// Values of scratch memory.
   int64_t (*convolution_scratch)(const WinogradShape& shape, int64_t threads);
   void (*convolution)(const WinogradConvolution<T>& job);
-  int64_t (*weight_gradient_scratch)(const WinogradShape& shape);
+  int64_t (*weight_gradient_scratch)(const WinogradShape& shape, int64_t threads);
   /// The same sums in the same order whatever the number of threads.
   void (*weight_gradient)(const WinogradWeightGradient<T>& job);
 };

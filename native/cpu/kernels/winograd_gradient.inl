@@ -1,5 +1,8 @@
 // Weight gradient of Winograd's filtering, and the table of its kernels. Included by variant.cpp inside the variant's own
 // namespace.
+//
+// A thread computes some rows of positions, or some inputs' part of one: it transforms by itself what it multiplies, so that no
+// thread waits for another or reads what another has just written.
 
 /// Tiles of a batch that are transformed before their products are summed. Not by the number of threads: the order of the sums
 /// depends on it.
@@ -10,11 +13,40 @@ int64_t winograd_gradient_tiles(const WinogradShape& shape) {
   return std::min(std::max<int64_t>(kBytes / bytes_a_tile, 128), shape.tiles());
 }
 
+/// How a gradient is shared out among threads: rows of positions, each in as many parts of the inputs as it takes to keep the
+/// threads evenly busy.
 template <int kOut>
-int64_t winograd_gradient_scratch(const WinogradShape& shape) {
-  const int64_t tiles = winograd_gradient_tiles<kOut>(shape);
-  return TileOrder{tiles, shape.in.channels}.size(kPositions<kOut>) +
-         TileOrder{tiles, shape.out.channels}.size(kPositions<kOut>) + kPositions<kOut> * shape.in.channels * shape.out.channels;
+struct WinogradGradientTasks {
+  WinogradGradientTasks(const WinogradShape& shape, int64_t threads) : inputs(shape.in.channels) {
+    const int64_t most = inputs / kLanes;
+    while (parts < most && busy(threads) < 0.9) ++parts;
+  }
+  int64_t count() const { return rows * parts; }
+  int64_t begin(int64_t part) const { return part * (inputs / kLanes) / parts * kLanes; }
+  int64_t largest() const { return (inputs / kLanes + parts - 1) / parts * kLanes; }
+
+  static constexpr int64_t rows = Filtering<kOut>::kIn;
+  int64_t inputs;
+  int64_t parts = 1;
+
+ private:
+  double busy(int64_t threads) const {
+    const int64_t turns = (count() + threads - 1) / threads;
+    return static_cast<double>(count()) / static_cast<double>(turns * threads);
+  }
+};
+
+/// Of a thread: a row of transformed inputs and of transformed gradients.
+template <int kOut>
+int64_t winograd_gradient_row_scratch(const WinogradShape& shape, int64_t threads) {
+  const int64_t tiles = winograd_gradient_tiles<kOut>(shape), largest = WinogradGradientTasks<kOut>(shape, threads).largest();
+  return (TileOrder{tiles, largest}.size(Filtering<kOut>::kIn) + TileOrder{tiles, shape.out.channels}.size(Filtering<kOut>::kIn));
+}
+
+template <int kOut>
+int64_t winograd_gradient_scratch(const WinogradShape& shape, int64_t threads) {
+  return threads * winograd_gradient_row_scratch<kOut>(shape, threads) +
+         kPositions<kOut> * shape.in.channels * shape.out.channels;
 }
 
 /// G^T u G of (position, in, out) into (out, in, 3, 3).
@@ -42,53 +74,74 @@ void winograd_store_gradient(const WinogradWeightGradient<T>& job, const float* 
   }
 }
 
+/// The transforms' row `kRow`, of some inputs' channels and, where it changed, of all gradients.
+template <class T, int kOut, int kRow>
+void winograd_gradient_row(const WinogradWeightGradient<T>& job, int64_t first_channel, const TileOrder& in,
+                           const TileOrder& out, int64_t first, int64_t end, float* inputs, float* gradients) {
+  constexpr int kIn = Filtering<kOut>::kIn;
+  const WinogradShape& shape = job.shape;
+  const TileWalk x(shape.in, shape, -shape.padding_height, -shape.padding_width);
+  transform_tiles_row<Filtering<kOut>::input, kIn, kIn, kRow>(x, job.x, first_channel, in, first, end, inputs);
+  if (!gradients) return;
+  const TileWalk dy(shape.out, shape, 0, 0);
+  transform_tiles_row<Filtering<kOut>::output_gradient, kOut, kIn, kRow>(dy, job.dy, 0, out, first, end, gradients);
+}
+
+/// winograd_gradient_row by the row's number.
+template <class T, int kOut>
+constexpr auto kWinogradGradientRows = []<int... kRows>(std::integer_sequence<int, kRows...>) {
+  return std::array{winograd_gradient_row<T, kOut, kRows>...};
+}(std::make_integer_sequence<int, Filtering<kOut>::kIn>());
+
+/// sums = inputs^T * gradients of a row of positions, or sums += that.
+template <bool kAdd>
+void winograd_gradient_product(const WinogradShape& shape, const TileOrder& in, const float* inputs, const TileOrder& out,
+                               const float* gradients, int64_t tiles, int64_t positions, float* sums) {
+  const int64_t columns = shape.out.channels, panel = winograd_panel(columns);
+  for (int64_t j = 0; j < positions; ++j) {
+    for (int64_t n = 0; n < columns; n += panel) {
+      const Product p{.depth = tiles,
+                      .a = inputs + j * in.position(),
+                      .a_row = 1,
+                      .a_depth = in.row(),
+                      .b = gradients + j * out.position() + n,
+                      .b_depth = out.row(),
+                      .c = sums + j * shape.in.channels * columns + n,
+                      .c_row = columns};
+      panel == kWide* kLanes ? product<kWide, kAdd, true>(p, in.channels) : product<kNarrow, kAdd, true>(p, in.channels);
+    }
+  }
+}
+
 template <class T, int kOut>
 void winograd_weight_gradient(const WinogradWeightGradient<T>& job) {
-  constexpr int kIn = Filtering<kOut>::kIn;
-  constexpr int64_t positions = kPositions<kOut>;
+  constexpr int64_t kIn = Filtering<kOut>::kIn;
   const WinogradShape& shape = job.shape;
-  const int64_t rows = shape.in.channels, columns = shape.out.channels, tiles = shape.tiles();
-  const int64_t at_once = winograd_gradient_tiles<kOut>(shape), panel = winograd_panel(columns);
-  const TileOrder in{at_once, rows}, out{at_once, columns};
-  const TileWalk x(shape.in, shape, -shape.padding_height, -shape.padding_width);
-  const TileWalk dy(shape.out, shape, 0, 0);
-  float* inputs = job.scratch;
-  float* gradients = inputs + in.size(positions);
-  float* sums = gradients + out.size(positions);  // (position, in, out)
-  constexpr int64_t kTiles = 16;
-  constexpr int64_t kRows = 8 * kTileRows;
-#pragma omp parallel
+  const int64_t tiles = shape.tiles(), at_once = winograd_gradient_tiles<kOut>(shape);
+  const WinogradGradientTasks<kOut> tasks(shape, job.threads);
+  const int64_t scratch = winograd_gradient_row_scratch<kOut>(shape, job.threads);
+  const TileOrder out{at_once, shape.out.channels};
+  float* sums = job.scratch + job.threads * scratch;  // (position, in, out)
+#pragma omp parallel num_threads(static_cast <int>(job.threads))
   {
+    const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    float* gradients = job.scratch + thread * scratch;
+    float* inputs = gradients + out.size(kIn);
     for (int64_t first = 0; first < tiles; first += at_once) {
-      const int64_t count = std::min(at_once, tiles - first);
-#pragma omp for schedule(static)
-      for (int64_t t = 0; t < count; t += kTiles) {
-        const int64_t end = first + std::min(t + kTiles, count);
-        transform_tiles<Filtering<kOut>::input, kIn, kIn>(x, job.x, in, first + t, end, inputs + t * in.row());
-        transform_tiles<Filtering<kOut>::output_gradient, kOut, kIn>(dy, job.dy, out, first + t, end, gradients + t * out.row());
-      }
-#pragma omp for collapse(3) schedule(static)
-      for (int64_t position = 0; position < positions; ++position) {
-        for (int64_t r = 0; r < rows; r += kRows) {
-          for (int64_t n = 0; n < columns; n += panel) {
-            const Product p{.depth = count,
-                            .a = inputs + position * in.position() + r,
-                            .a_row = 1,
-                            .a_depth = in.row(),
-                            .b = gradients + position * out.position() + n,
-                            .b_depth = out.row(),
-                            .c = sums + (position * rows + r) * columns + n,
-                            .c_row = columns};
-            const int64_t piece = std::min(kRows, rows - r);
-            if (panel == kWide * kLanes) {
-              first == 0 ? product<kWide, false, true>(p, piece) : product<kWide, true, true>(p, piece);
-            } else {
-              first == 0 ? product<kNarrow, false, true>(p, piece) : product<kNarrow, true, true>(p, piece);
-            }
-          }
-        }
+      const int64_t end = std::min(first + at_once, tiles);
+      int64_t present = -1;
+      for (int64_t task = tasks.count() * thread / threads; task < tasks.count() * (thread + 1) / threads; ++task) {
+        const int64_t row = task / tasks.parts, part = task % tasks.parts, channel = tasks.begin(part);
+        const TileOrder in{at_once, tasks.begin(part + 1) - channel};
+        kWinogradGradientRows<T, kOut>[static_cast<size_t>(row)](job, channel, in, out, first, end, inputs,
+                                                                 row == present ? nullptr : gradients);
+        present = row;
+        float* to = sums + (row * kIn * shape.in.channels + channel) * shape.out.channels;
+        first == 0 ? winograd_gradient_product<false>(shape, in, inputs, out, gradients, end - first, kIn, to)
+                   : winograd_gradient_product<true>(shape, in, inputs, out, gradients, end - first, kIn, to);
       }
     }
+#pragma omp barrier
     winograd_store_gradient<kOut>(job, sums);
   }
 }

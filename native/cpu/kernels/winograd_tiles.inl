@@ -68,6 +68,23 @@ void transform_tiles(const TileWalk& walk, const T* x, const TileOrder& order, i
   }
 }
 
+/// Row kRow of these transforms, of `order.channels` channels from first_channel on.
+template <auto kTransform, int kFrom, int kTo, int kRow, class T>
+void transform_tiles_row(const TileWalk& walk, const T* x, int64_t first_channel, const TileOrder& order, int64_t first,
+                         int64_t end, float* to) {
+  const int64_t position = order.position();
+  for (int64_t t = first; t < end; ++t, to += order.row()) {
+    int64_t offset[kFrom][kFrom];
+    walk.offsets(t, offset);
+    for (int64_t c = 0; c < order.channels; c += kLanes) {
+      const T* values = x + walk.channel(first_channel + c);
+      transform_tile_row<kTransform, kFrom, kTo, kRow>(
+          [&](int i, int j) { return load_or_zero(values, offset[i][j]); },
+          [&](int j, Vector value) { store_vector(to + j * position + c, value); });
+    }
+  }
+}
+
 /// A^T m A of tiles first .. end - 1.
 template <int kOut, class T>
 void transform_outputs(const TileWalk& walk, const float* from, const TileOrder& order, int64_t first, int64_t end,

@@ -112,3 +112,21 @@ template <auto kTransform, int kFrom, int kTo, class Load, class Store>
     for (int j = 0; j < kTo; ++j) store(i, j, row[j]);
   }
 }
+
+/// Row kRow of what transform_tile gives, bit by bit.
+template <auto kTransform, int kFrom, int kTo, int kRow, class Load, class Store>
+[[gnu::always_inline]] inline void transform_tile_row(const Load& load, const Store& store) {
+  constexpr int kIn = std::max(kFrom, kTo);
+  Vector row[kIn];
+#pragma GCC unroll 6
+  for (int j = 0; j < kFrom; ++j) {
+    Vector column[kIn];
+#pragma GCC unroll 6
+    for (int i = 0; i < kFrom; ++i) column[i] = load(i, j);
+    kTransform(column);
+    row[j] = column[kRow];
+  }
+  kTransform(row);
+#pragma GCC unroll 6
+  for (int j = 0; j < kTo; ++j) store(j, row[j]);
+}

@@ -40,7 +40,7 @@ class WinogradConvolutionOperation final : public Operation {
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
     if (!builder.frozen(node_)) {
-      gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
+      gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_, threads_)));
       if (bias_offset_) {
         bias_scratch_ = builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
       }
@@ -95,6 +95,7 @@ class WinogradConvolutionOperation final : public Operation {
 
   void compute_weight_gradient(const T* dy, SubBatch& batch) const {
     kernel().weight_gradient({.shape = shape_,
+                              .threads = threads_,
                               .x = arena_.at<T>(x_),
                               .dy = dy,
                               .gradient = batch.gradients + weights_offset_,
