@@ -89,8 +89,8 @@ export class Classifier {
   /** What its parameters are read from. */
   get view(): ParameterView {
     const settings = this.#settings;
-    const trained = this.layers.filter(({ name }) => !settings.freeze.layers.includes(name));
-    const parameterCount = trained.reduce((sum, layer) => sum + layer.parameterCount, 0);
+    const counts = this.layers.map(({ name, parameterCount }) => (settings.freeze.layers.includes(name) ? 0 : parameterCount));
+    const parameterCount = counts.reduce((sum, count) => sum + count, 0);
     return { settings, network: this.network, step: this.#step, parameterCount };
   }
 
@@ -186,8 +186,7 @@ export class Classifier {
 
   /** Bytes that the budget of this device leaves for it, those that it holds there already included. */
   availableBytes(device: Device): number {
-    const { model, device: present } = this.#residence;
-    return device.memory.availableFor(device === present ? model : null);
+    return this.#residence.availableBytes(device);
   }
 
   /** Bytes that training and applying need at the present settings. */
@@ -219,17 +218,9 @@ export class Classifier {
 
   /** Changes the model where it is. */
   async #change(next: Settings, wholeBatch: boolean, initializeRuntime: boolean): Promise<readonly string[]> {
-    const { network, seed } = this;
     const before = this.#settings;
     await this.#life.during(() => expectChangeFits(this.#residence, before, next, wholeBatch));
-    const change = await this.#compute(next, (model) => reconfigure(model, network, seed, before, next));
-    try {
-      if (initializeRuntime) await this.#compute(next, (model) => model.prepare(planOptions(next)));
-    } catch (error) {
-      await this.#undo(change?.undo);
-      throw error;
-    }
-    return change?.reinitializedLayers ?? [];
+    return this.#compute(next, (model) => reconfigure(model, this.network, this.seed, before, next, initializeRuntime));
   }
 
   /** Moves it to another device; the model that is left goes when all has succeeded. */
@@ -241,7 +232,6 @@ export class Classifier {
     return reinitializedLayers;
   }
 
-  /** One call after the other, as long as the classifier is usable. */
   #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
     return this.#mutex.run(async () => {
       this.expectUsable();
@@ -251,14 +241,5 @@ export class Classifier {
 
   #compute<Result>(settings: Settings, task: (model: Model) => Promise<Result>): Promise<Result> {
     return this.#life.during(() => this.#residence.compute(settings, task));
-  }
-
-  async #undo(undo: (() => Promise<void>) | undefined): Promise<void> {
-    try {
-      await undo?.();
-    } catch (error) {
-      this.#life.fail('a change that was refused could not be undone');
-      throw error;
-    }
   }
 }

@@ -2,7 +2,7 @@ import type { Model, Tensor } from '../../native/binding.js';
 import type { Device } from '../devices/device.js';
 import type { Settings } from '../parameters/settings.js';
 import type { Life } from './life.js';
-import { inputSize, networkGraph, planOptions } from './plan.js';
+import { inputSize, networkGraph } from './plan.js';
 import { reconfigure } from './reconfiguration.js';
 import { Residence } from './residence.js';
 
@@ -51,7 +51,5 @@ async function settle(
 ): Promise<readonly string[]> {
   await model.setSolver(before.solverType);
   await model.restore(tensors);
-  const change = await reconfigure(model, network, seed, before, after);
-  if (initializeRuntime) await model.prepare(planOptions(after));
-  return change?.reinitializedLayers ?? [];
+  return reconfigure(model, network, seed, before, after, initializeRuntime);
 }

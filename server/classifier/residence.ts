@@ -33,6 +33,11 @@ export class Residence {
     }
   }
 
+  /** Bytes that the budget of a device leaves for the classifier, those that it holds there already included. */
+  availableBytes(device: Device): number {
+    return device.memory.availableFor(device === this.device ? this.model : null);
+  }
+
   /** Bytes that training and applying need. */
   planMemory(settings: Settings): Promise<MemoryPlan> {
     return this.compute(settings, () => this.device.estimator.plan(this.network, settings));
