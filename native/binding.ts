@@ -366,6 +366,8 @@ export interface Binding {
   /** The GPUs of this machine, by their index; one entry that says why where there is none. Found out at the first call,
    *  by the backend beside the addon, or the one that the environment variable DL_CLASSIFIER_CUDA_BACKEND names. */
   readonly gpus: () => readonly GpuInfo[];
+  /** Ends the process with this status and waits for no thread: for a device whose running job never ends. The event `exit` does not happen. */
+  readonly exitAtOnce: (status: number) => never;
   readonly Engine: new (options: EngineOptions) => Engine;
   readonly StagingBuffer: new (byteLength: number) => StagingBuffer;
   readonly ImageWorkers: new (options: ImageWorkersOptions) => ImageWorkers;

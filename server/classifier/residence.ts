@@ -60,7 +60,7 @@ export class Residence {
 
   /** Frees the memory. */
   async leave(): Promise<void> {
-    await this.model.close();
+    await this.device.watch(this.model.close());
     this.device.memory.remove(this.model);
   }
 
