@@ -72,6 +72,11 @@ export class Classifier {
     return this.#step;
   }
 
+  /** Where it is. */
+  get device(): Pick<Device, 'runtime' | 'index'> {
+    return this.#residence.device;
+  }
+
   /** Bytes of memory that it holds now. */
   get memoryBytes(): number {
     return this.#residence.model.memoryBytes;
