@@ -81,7 +81,7 @@ function casesCommand(name: SpeedBenchmark, description: string, measure: (optio
       for await (const more of measure(options)) {
         rows.push(...more);
         // After each case: what was measured is not lost where a later one fails.
-        if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+        keep(result, json);
       }
       console.log(markdown(result));
     });
@@ -122,7 +122,7 @@ program
     for (const wireCase of selectCases(WIRE_CASES, cases)) {
       rows.push(wireRow(wireCase.name, await compareWire(wireCase, quick ? QUICK : WIRE)));
       console.error(JSON.stringify(rows.at(-1)));
-      if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+      keep(result, json);
     }
     console.log(wireTable(result));
   });
@@ -139,7 +139,7 @@ program
     const numbers = { clients: Number(clients), seconds: Number(seconds), settlingSeconds: Number(settling) };
     if (!(numbers.settlingSeconds < numbers.seconds)) throw new RangeError('--settling must be less than --seconds');
     const result = await measureLoad({ ...numbers, network }, console.error);
-    if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+    keep(result, json);
     console.log(loadTable(result));
     for (const error of result.errors) console.error(error);
     if (result.errors.length > 0) process.exitCode = 1;
@@ -173,7 +173,7 @@ program
     const others = kept.filter((row) => !names.some((name) => row.case.startsWith(`${name} `)));
     const result = await measureAgreement(names, peer === undefined ? null : resolve(peer), (rows) => {
       const soFar: BenchResult = { machine: describeMachine(), command, rows: inOrderOfNetworks([...others, ...rows]) };
-      if (json !== undefined) writeFileSync(json, `${JSON.stringify(soFar, null, 2)}\n`);
+      keep(soFar, json);
       return soFar;
     });
     console.log(agreementTable(result));
@@ -186,7 +186,7 @@ program
   .action(async ({ json }: { json?: string }) => {
     const machine = describeMachine();
     const result: BenchResult = { machine, command: 'npm run bench -- accuracy', rows: [await measureAccuracy()] };
-    if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+    keep(result, json);
     console.log(accuracyTable(result));
   });
 
@@ -243,6 +243,11 @@ program
     execFileSync('cmake', ['--build', build, '--target', 'dl_convolutions'], { stdio: ['ignore', 'ignore', 'inherit'] });
     execFileSync(`${build}/native/dl_convolutions`, threads === undefined ? [] : [threads], { stdio: 'inherit' });
   });
+
+/** @param file of `--json`, where there is one */
+function keep(result: object, file: string | undefined): void {
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
+}
 
 function summary({ imagesPerSecond, phases: { forward, backward, update } }: Measurement): string {
   const milliseconds = [forward, backward, update].map((value) => value.toFixed(0)).join(' + ');

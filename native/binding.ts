@@ -220,6 +220,17 @@ export interface LayerInfo {
   readonly parameterCount: number;
 }
 
+export interface ReshapeOptions {
+  /** Names of layers that begin anew in any case. */
+  readonly reinitialize: readonly string[];
+  /** Of what begins anew. */
+  readonly seed: bigint;
+  /** Another rule of training from now on, whose state begins at 0; null: the present one. */
+  readonly solver: Solver | null;
+  /** Allocate the training plan and the inference plan of these options as well; null: they are allocated when they are needed. */
+  readonly plan: PlanOptions | null;
+}
+
 export interface MemoryPlan {
   /** Weights, statistics and the solver's state. */
   readonly parameterBytes: number;
@@ -257,9 +268,10 @@ export interface Model {
   /**
    * Changes the graph and the input size. A layer whose tensors all keep their shapes keeps its values and the solver's state; a
    * convolution whose input channels go from 3 to 1 keeps its values, summed over the channels, with a state of zero; any other layer, and
-   * those named in `reinitialize`, is initialised anew from `seed`, with a state of zero. Resolves with the names of the layers initialised anew.
+   * those of `reinitialize`, is initialised anew, with a state of zero. All of it is done or, where it rejects, nothing: the old values stay
+   * beside the new ones until then. Resolves with the names of the layers initialised anew.
    */
-  reshape(graph: NetworkGraph, input: InputSize, reinitialize: readonly string[], seed: bigint): Promise<readonly string[]>;
+  reshape(graph: NetworkGraph, input: InputSize, options: ReshapeOptions): Promise<readonly string[]>;
   /** Frees all memory after the running job; this model's waiting jobs are rejected with CLOSED. Repeated calls are allowed. */
   close(): Promise<void>;
 }
@@ -354,6 +366,8 @@ export interface Binding {
   /** The GPUs of this machine, by their index; one entry that says why where there is none. Found out at the first call,
    *  by the backend beside the addon, or the one that the environment variable DL_CLASSIFIER_CUDA_BACKEND names. */
   readonly gpus: () => readonly GpuInfo[];
+  /** Ends the process with this status and waits for no thread: for a device whose running job never ends. The event `exit` does not happen. */
+  readonly exitAtOnce: (status: number) => never;
   readonly Engine: new (options: EngineOptions) => Engine;
   readonly StagingBuffer: new (byteLength: number) => StagingBuffer;
   readonly ImageWorkers: new (options: ImageWorkersOptions) => ImageWorkers;

@@ -9,6 +9,9 @@ import { withThreadWaiting } from './thread_waiting.js';
 export type * from './binding.js';
 export type * from './graph.js';
 
+/** What it must have beside classes. */
+const FUNCTIONS = ['gpus', 'exitAtOnce'] as const;
+
 /** What each class of a {@link Binding} must have; an addon that lacks one was built from other sources. */
 const MEMBERS = {
   Engine: ['info', 'planMemory', 'close'],
@@ -30,7 +33,7 @@ const MEMBERS = {
     'close',
   ],
   ImageWorkers: ['prepare', 'cancel', 'close'],
-} as const satisfies Record<Exclude<keyof Binding, 'gpus'>, readonly string[]>;
+} as const satisfies Record<Exclude<keyof Binding, (typeof FUNCTIONS)[number]>, readonly string[]>;
 
 /** Whether a caught value comes from the addon and so has a `reason` and `metadata`. */
 export function isEngineError(error: unknown): error is EngineError {
@@ -67,7 +70,7 @@ function missingMember(exports: Record<string, unknown>): string | null {
     const absent = members.find((member) => !(member in definition.prototype));
     if (absent !== undefined) return `${name}.${absent}`;
   }
-  return typeof exports.gpus === 'function' ? null : 'gpus';
+  return FUNCTIONS.find((name) => typeof exports[name] !== 'function') ?? null;
 }
 
 /**

@@ -7,6 +7,7 @@ import { engineBinding } from '../native/index.js';
 import type { Config } from './config.js';
 import type { Device } from './devices/device.js';
 import { Devices } from './devices/devices.js';
+import { unlessHanging } from './devices/hanging.js';
 import { openImageStore } from './image_store/open_image_store.js';
 import type { Logger } from './log.js';
 import { openModelFolder } from './model_folder.js';
@@ -29,6 +30,9 @@ const PIXEL_CACHE_SHARE = 1 / 8;
  */
 const TIME_WITHOUT_DEVICE = 15_000;
 
+/** How long a daemon that stops waits for GPUs that finish nothing any more. Milliseconds; below the 90 s that systemd gives by default. */
+const TIME_TO_ANSWER = 60_000;
+
 /** How long clients get to take the last answers and leave. Milliseconds. */
 const FAREWELL_TIME = 3000;
 
@@ -40,8 +44,13 @@ export interface Daemon {
   renewTls(): Promise<void>;
   /** Resolves some time after a device was lost: the daemon is to be stopped and its process to be ended, which alone frees a device. */
   readonly deviceLost: Promise<void>;
-  /** Refuses new calls, ends uploads that have no commit, finishes the steps that have, then closes everything. */
-  stop(): Promise<void>;
+  /**
+   * Refuses new calls, ends uploads that have no commit, finishes the steps that have, then closes everything.
+   *
+   * @returns indices of the GPUs that hang, for which it has given up waiting: only the end of the process, which must not wait for their threads,
+   * frees them; none where everything is closed
+   */
+  stop(): Promise<readonly number[]>;
 }
 
 /**
@@ -103,11 +112,14 @@ async function serve(config: Config, identity: TlsIdentity | null, state: Server
     address,
     renewTls,
     deviceLost: serveWithout(state.devices.lost, health, log),
-    stop: async () => {
-      health.setNotServing();
-      await calls.stop();
-      await shutDown(server);
-      await state.close();
+    stop: () => {
+      const closed = async () => {
+        health.setNotServing();
+        await calls.stop();
+        await shutDown(server);
+        await state.close();
+      };
+      return unlessHanging(closed(), state.devices.all, TIME_TO_ANSWER);
     },
   };
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** dl-classifierd: see command_line.ts for what it can be told. */
 import { setDefaultHighWaterMark } from 'node:stream';
-import { AddonLoadError } from '../native/index.js';
+import { AddonLoadError, engineBinding } from '../native/index.js';
 import { CommandLineExit, readCommandLine } from './command_line.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import { createLogger, type Logger } from './log.js';
@@ -21,11 +21,8 @@ async function main(): Promise<void> {
   process.stdout.write(`dl-classifierd listening on ${daemon.address}\n`);
 }
 
-/** The exit status of a daemon that has lost a device: whoever supervises it starts it anew. */
+/** The exit status of a daemon that has lost a device, or whose device hangs: whoever supervises it starts it anew. */
 const DEVICE_LOST_STATUS = 3;
-
-/** A lost device may leave calls that never end; the process goes in any case. Milliseconds. */
-const TIME_TO_STOP = 60_000;
 
 /**
  * SIGTERM and SIGINT let the running step finish. Repeated ones change nothing: npx and terminals pass the same one on twice. Who cannot wait
@@ -37,15 +34,16 @@ function stopOnSignals(daemon: Daemon, log: Logger): void {
     if (stopping) return;
     stopping = true;
     log.info({ reason }, 'stopping');
-    await daemon.stop();
+    const hanging = await daemon.stop();
+    if (hanging.length > 0) {
+      log.fatal({ gpus: hanging }, 'a GPU does not answer; the daemon ends without it');
+      engineBinding().exitAtOnce(DEVICE_LOST_STATUS);
+    }
     log.info('stopped');
     process.exit(status);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal, 0));
-  daemon.deviceLost.then(() => {
-    setTimeout(() => process.exit(DEVICE_LOST_STATUS), TIME_TO_STOP).unref();
-    return stop('a device is lost', DEVICE_LOST_STATUS);
-  });
+  daemon.deviceLost.then(() => stop('a device is lost', DEVICE_LOST_STATUS));
 }
 
 /** What is wrong with the installation or the configuration, in one line; null for a defect of ours, which shows its stack. */

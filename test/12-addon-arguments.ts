@@ -1,7 +1,7 @@
 import test from 'ava';
 import { engineBinding, type InputSize, type PlanOptions, type TrainOptions } from '../native/index.js';
 import { makeEngine, makeModel, noiseBatch, refusal, refusalReason } from './support/engine.js';
-import { planOptions, SMALL_INPUT, smallGraph, trainOptions } from './support/graphs.js';
+import { planOptions, reshapeOptions, SMALL_INPUT, smallGraph, trainOptions } from './support/graphs.js';
 
 const { Engine, Model, StagingBuffer } = engineBinding();
 const engine = makeEngine();
@@ -133,12 +133,24 @@ test('wrong tensors reject restore', async (t) => {
 test('a wrong graph, size or name rejects reshape, and the model stays as it was', async (t) => {
   const model = makeModel(engine);
   const before = await model.snapshot();
-  t.is(await refusalReason(() => model.reshape({ layers: [] }, SMALL_INPUT, [], 1n)), 'INVALID_GRAPH');
-  t.is(await refusesArgument(() => model.reshape(smallGraph(), { ...SMALL_INPUT, width: 0 }, [], 1n), 'width'), null);
+  t.is(await refusalReason(() => model.reshape({ layers: [] }, SMALL_INPUT, reshapeOptions(1n))), 'INVALID_GRAPH');
+  t.is(await refusesArgument(() => model.reshape(smallGraph(), { ...SMALL_INPUT, width: 0 }, reshapeOptions(1n)), 'width'), null);
   for (const wrong of [undefined, null, 'fc', [7]] as never[]) {
-    t.is(await refusesArgument(() => model.reshape(smallGraph(), SMALL_INPUT, wrong, 1n), 'reinitialize'), null);
+    t.is(
+      await refusesArgument(() => model.reshape(smallGraph(), SMALL_INPUT, { ...reshapeOptions(1n), reinitialize: wrong }), 'reinitialize'),
+      null,
+    );
   }
-  t.is(await refusesArgument(() => model.reshape(smallGraph(), SMALL_INPUT, [], 1 as never), 'seed'), null);
+  t.is(await refusesArgument(() => model.reshape(smallGraph(), SMALL_INPUT, reshapeOptions(1 as never)), 'seed'), null);
+  for (const [name, wrong] of [
+    ['solver', 'rmsprop'],
+    ['solver', undefined],
+    ['options', undefined],
+    ['plan', 'now'],
+  ] as const) {
+    const options = name === 'options' ? undefined : { ...reshapeOptions(1n), [name]: wrong };
+    t.is(await refusesArgument(() => model.reshape(smallGraph(), SMALL_INPUT, options as never), name === 'plan' ? 'options' : name), null);
+  }
   t.deepEqual(await model.snapshot(), before);
   await model.close();
 });

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { engineBinding, type Model, type Tensor } from '../native/index.js';
 import { makeEngine, makeModel, makeSlowModel, noiseBatch, refusal, refusalReason } from './support/engine.js';
-import { planOptions, SLOW_INPUT, SMALL_INPUT, slowGraph, smallGraph, trainOptions } from './support/graphs.js';
+import { planOptions, reshapeOptions, SLOW_INPUT, SMALL_INPUT, slowGraph, smallGraph, trainOptions } from './support/graphs.js';
 
 const binding = engineBinding();
 const engine = makeEngine(64);
@@ -202,7 +202,7 @@ test('after reshape the properties are those of the new graph, and other layers 
   const model = makeModel(engine);
   await step(model, 0);
   const before = byKey(await model.snapshot());
-  t.deepEqual(await model.reshape(smallGraph(6), { channels: 3, height: 12, width: 10 }, [], 3n), ['fc']);
+  t.deepEqual(await model.reshape(smallGraph(6), { channels: 3, height: 12, width: 10 }, reshapeOptions(3n)), ['fc']);
   t.deepEqual(model.tensors.at(-1), { name: 'fc.bias', layer: 'fc', role: 'bias', shape: [6] });
   t.deepEqual(model.layers[1]?.outputShape, [8, 12, 10]);
   t.is(model.parameterCount, 8 * 27 + 16 + 54);
@@ -214,7 +214,7 @@ test('after reshape the properties are those of the new graph, and other layers 
 
 test('a call behind a reshape sees the new size', async (t) => {
   const model = makeModel(engine);
-  const reshaped = model.reshape(smallGraph(), { channels: 3, height: 16, width: 16 }, [], 3n);
+  const reshaped = model.reshape(smallGraph(), { channels: 3, height: 16, width: 16 }, reshapeOptions(3n));
   const tooSmall = refusal(() => model.apply(noiseBatch(SMALL_INPUT, 2), planOptions(2)));
   await reshaped;
   t.is((await tooSmall).metadata.argument, 'buffer');

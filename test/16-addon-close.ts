@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { engineBinding, type StepResult } from '../native/index.js';
 import { busy, makeEngine, makeModel, makeSlowModel, noiseBatch, refusalReason } from './support/engine.js';
-import { planOptions, SMALL_INPUT, smallGraph, trainOptions } from './support/graphs.js';
+import { planOptions, reshapeOptions, SMALL_INPUT, smallGraph, trainOptions } from './support/graphs.js';
 
 const { Model, StagingBuffer } = engineBinding();
 
@@ -30,7 +30,7 @@ test('every method of a closed model rejects with CLOSED', async (t) => {
     () => model.apply(batch, planOptions(2)),
     () => model.snapshot(),
     () => model.restore([]),
-    () => model.reshape(smallGraph(), SMALL_INPUT, [], 1n),
+    () => model.reshape(smallGraph(), SMALL_INPUT, reshapeOptions(1n)),
   ]) {
     t.is(await refusalReason(call), 'CLOSED');
   }

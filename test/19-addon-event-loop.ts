@@ -3,7 +3,7 @@ import { engineBinding } from '../native/index.js';
 import { resnet18 } from '../server/networks/resnet18.js';
 import { noiseBatch } from './support/engine.js';
 import { loopDelay } from './support/event_loop.js';
-import { planOptions, trainOptions } from './support/graphs.js';
+import { planOptions, reshapeOptions, trainOptions } from './support/graphs.js';
 
 const INPUT = { channels: 3, height: 224, width: 224 } as const;
 const BATCH_SIZE = 16;
@@ -52,7 +52,7 @@ test.serial('making, planning, applying, storing, loading and reshaping resnet18
     apply: () => model.apply(batch, planOptions(BATCH_SIZE)),
     snapshot: () => model.snapshot(),
     restore: () => model.restore(tensors),
-    reshape: () => model.reshape(resnet18.graph({ classes: 10, ...INPUT }), INPUT, ['fc'], 1n),
+    reshape: () => model.reshape(resnet18.graph({ classes: 10, ...INPUT }), INPUT, reshapeOptions(1n, ['fc'])),
     'new and close': async () => {
       const other = new Model(engine, resnet18.graph({ classes: 1000, ...INPUT }), INPUT, 1n);
       await other.planMemory(planOptions(BATCH_SIZE));

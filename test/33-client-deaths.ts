@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { type ClassifierServiceClient, ClassifierServiceService } from '../generated/dlclassifier/v1/classifier_service.js';
 import { connectTo, errorInfo, openUpload, untilArrived, upload } from './support/calls.js';
 import { noiseBatch, readCompact, serialize, stepOf, trainMessages, untilTraining } from './support/classifier.js';
 import { type Daemon, startDaemon } from './support/daemon.js';
+import { killSendingClient } from './support/killed_client.js';
 import { endOf, grpcFrame, openSession, startCall } from './support/raw_http2.js';
 
 interface Context {
@@ -69,16 +67,7 @@ test.serial('a client that cancels', async (t) => {
 });
 
 test.serial('a client process that is killed', async (t) => {
-  await leavesNoTrace(t, async (classifier) => {
-    const program = fileURLToPath(new URL('support/dying_client.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', program, t.context.daemon.address, classifier], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [output] = await once(child.stdout, 'data');
-    t.is(String(output), 'sent\n');
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
+  await leavesNoTrace(t, (classifier) => killSendingClient(t.context.daemon.address, classifier, 0));
 });
 
 test.serial('a deadline that passes', async (t) => {

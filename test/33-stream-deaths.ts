@@ -1,12 +1,10 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import type { ExecutionContext } from 'ava';
 import { ClassifierServiceService } from '../generated/dlclassifier/v1/classifier_service.js';
 import { type BatchCall, batchMessages, numberedBatch, openBatches } from './support/batch_call.js';
 import { untilArrived } from './support/calls.js';
 import { readCompact, serialize, stepOf } from './support/classifier.js';
+import { killSendingClient } from './support/killed_client.js';
 import { endOf, grpcFrame, openSession, startCall } from './support/raw_http2.js';
 import { testOverTheWire, train, type WireContext } from './support/wire.js';
 
@@ -54,16 +52,7 @@ test.serial('a client that cancels', async (t) => {
 });
 
 test.serial('a client process that is killed', async (t) => {
-  await leavesTwoSteps(t, async (classifier) => {
-    const program = fileURLToPath(new URL('support/dying_client.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', program, t.context.daemon.address, classifier, '2'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const [output] = await once(child.stdout, 'data');
-    t.is(String(output), 'sent\n');
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  });
+  await leavesTwoSteps(t, (classifier) => killSendingClient(t.context.daemon.address, classifier, 2));
 });
 
 test.serial('a deadline that passes', async (t) => {

@@ -2,8 +2,9 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { WeightsDoNotFitError } from '../client/index.js';
+import { DlClassifierError, WeightsDoNotFitError } from '../client/index.js';
 import { type ClientContext, testWithDaemon } from './support/client.js';
+import { refusalOf } from './support/refusal_of.js';
 import { differingTensors, tensorsIn } from './support/tensors_in.js';
 import { constant, tensorFile } from './support/weight_files.js';
 
@@ -85,6 +86,51 @@ test('weights for grey images make a classifier for grey images, and no network 
   t.deepEqual(await imported.getParam('image_dimensions'), [224, 224, 1]);
   const error = await t.throwsAsync<WeightsDoNotFitError>(client.importWeights(bytes, 'resnet18'), { instanceOf: WeightsDoNotFitError });
   t.is(error.metadata.misshapen, 'conv1.weight: 64x1x7x7 instead of 64x3x7x7');
+});
+
+for (const [network, width, height, layer] of [
+  ['enhanced', 96, 64, 'hidden'],
+  ['alexnet', 64, 80, 'classifier.1'],
+] as const) {
+  test(`weights of ${network} for another image size come back at that size, and at no other`, async (t) => {
+    const { client, daemon } = t.context;
+    await using trained = await client.readClassifier(network, { pretrained: false, seed: 4 });
+    await trained.setParam({ image_dimensions: [width, height, 1], classes: ['x', 'y'] });
+    const bytes = await trained.exportSafetensors();
+    const name = `my-${network}-of-another-size`;
+    const classes = ['x', 'y'];
+    for (const imageSize of [undefined, [height, width * 2]] as const) {
+      const error = await t.throwsAsync<WeightsDoNotFitError>(client.importWeights(bytes, network, { name, classes, imageSize }), {
+        instanceOf: WeightsDoNotFitError,
+      });
+      const size = imageSize?.join(' x ') ?? '224 x 224';
+      t.regex(error.metadata.remedy ?? '', new RegExp(`^${layer} was trained for images of another size than ${size}: .*--size`));
+    }
+    t.false((await readdir(daemon.models)).includes(`${name}.safetensors`));
+    t.deepEqual((await client.importWeights(bytes, network, { name, classes, imageSize: [width, height] })).reinitializedLayers, []);
+    t.deepEqual(differingTensors(await exported(t, name), tensorsIn(bytes)), []);
+    await using imported = await client.readClassifier(name);
+    t.deepEqual(await imported.getParam('image_dimensions'), [width, height, 1]);
+  });
+}
+
+test('an image size is checked as the parameters are, and trained weights have none', async (t) => {
+  const { client } = t.context;
+  const bytes = await weights(t.context, 2);
+  for (const [imageSize, reason] of [
+    [[32, 31], 'IMAGE_SIZE_TOO_SMALL'],
+    [[32, 40_000], 'WRONG_VALUE'],
+    [[32_000, 32_000], 'DEVICE_MEMORY_EXHAUSTED'],
+  ] as const) {
+    t.like(await refusalOf(DlClassifierError, client.importWeights(bytes, 'resnet18', { name: 'sized', imageSize })), { reason });
+  }
+  t.like(await refusalOf(DlClassifierError, client.importWeights(bytes, 'resnet18', { imageSize: [64, 64] })), {
+    reason: 'INVALID_REQUEST',
+    metadata: { field: 'image_width' },
+  });
+  await client.importWeights(bytes, 'resnet18', { name: 'sized', classes: ['x', 'y'], imageSize: [64, 48] });
+  await using classifier = await client.readClassifier('sized');
+  t.deepEqual(await classifier.getParam('image_dimensions'), [64, 48, 3]);
 });
 
 test('a refused call stores nothing and leaves what was there', async (t) => {

@@ -24,6 +24,9 @@ async function withGpus(options: GpuOptions, work: (client: DlClassifierClient, 
   }
 }
 
+/** The 60 seconds that a GPU has to answer, and what a busy machine takes beside. */
+const SECONDS_TO_STOP = 90;
+
 /** Steps of 2 grey images. */
 async function readSmall(client: DlClassifierClient, runtime: 'cpu' | 'gpu', gpu = 0): Promise<Classifier> {
   const classifier = await client.readClassifier('compact', { seed: 5 });
@@ -140,6 +143,34 @@ test('a lost GPU: its classifiers are UNAVAILABLE, others can be stored, health 
 
 test('a daemon that is told to stop while GPUs are examined does so', async (t) => {
   await t.notThrowsAsync(withGpus({ count: 4 }, async (_client, daemon) => daemon.stop()));
+});
+
+test('a GPU that hangs in a step: a daemon that is told to stop finishes what others compute, then ends with 3', async (t) => {
+  await withGpus({ count: 2 }, async (client, daemon) => {
+    const exited = once(daemon.process, 'exit');
+    const [hanging, other] = [await readSmall(client, 'gpu', 0), await readSmall(client, 'gpu', 1)];
+    await daemon.fail('hang', 0);
+    const unanswered = t.throwsAsync(train(hanging));
+    await daemon.hangs(0);
+    t.is((await train(other)).step, 1);
+    const began = performance.now();
+    daemon.process.kill('SIGTERM');
+    t.deepEqual(await exited, [DEVICE_LOST, null]);
+    t.true(performance.now() - began < SECONDS_TO_STOP * 1000);
+    const { gpus } = (await daemon.logged(({ msg }) => /a GPU does not answer/.test(msg))) as unknown as { gpus: number[] };
+    t.deepEqual(gpus, [0]);
+    client.close();
+    await unanswered;
+  });
+});
+
+test('a GPU that hangs in its self-check does not keep a daemon from stopping either', async (t) => {
+  const daemon = await startGpuDaemon({ faults: [['hang', 0]] });
+  const exited = once(daemon.process, 'exit');
+  await daemon.hangs(0);
+  daemon.process.kill('SIGTERM');
+  t.deepEqual(await exited, [DEVICE_LOST, null]);
+  await t.throwsAsync(daemon.stop());
 });
 
 test('a backend that cannot be opened is told, and the CPU serves', async (t) => {

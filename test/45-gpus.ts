@@ -82,6 +82,18 @@ test('a classifier is read onto the first GPU, and computes in TF32 there', asyn
   await classifier.clear();
 });
 
+test('a list of what is open tells the device of each classifier', async (t) => {
+  const { client } = t.context;
+  const classifier = await readSmall(client, { runtime: 'gpu', gpu: 1 });
+  // No other test here makes so many steps.
+  const { length: steps } = await train(classifier, 7);
+  const listed = async () => (await client.listClassifiers()).open.find(({ step }) => step === steps);
+  t.like(await listed(), { runtime: 'gpu', deviceIndex: 1 });
+  await classifier.setParam({ runtime: 'cpu' });
+  t.like(await listed(), { runtime: 'cpu', deviceIndex: 0 });
+  await classifier.clear();
+});
+
 for (const solver of ['sgd', 'adam'] as const) {
   test(`${solver}: a classifier that moves takes every bit along, and goes on as if it had not moved`, async (t) => {
     const { client } = t.context;

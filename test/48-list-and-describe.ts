@@ -18,10 +18,10 @@ test.serial('what is open is listed without its handle, oldest first', async (t)
   await train(client, compact);
   const { open } = await call(client, 'listClassifiers', {});
   t.deepEqual(
-    open.map(({ type, state, step }) => [type, state, step]),
+    open.map(({ type, state, step, runtime, deviceIndex }) => [type, state, step, runtime, deviceIndex]),
     [
-      ['compact', 'ready', 1n],
-      ['resnet18', 'fresh', 0n],
+      ['compact', 'ready', 1n, 'cpu', 0],
+      ['resnet18', 'fresh', 0n, 'cpu', 0],
     ],
   );
   const [first] = open;

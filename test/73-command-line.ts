@@ -24,6 +24,7 @@ for (const [title, args, problem] of [
   ['an import without a network', ['import', 'x.safetensors'], /required option '--as <network>'/],
   ['an import without a file', ['import', '--as', 'resnet18'], /missing required argument 'file'/],
   ['an empty class name', ['import', 'x', '--as', 'resnet18', '--name', 'x', '--classes', 'a,,b'], /none of them empty/],
+  ['a size that is none', ['import', 'x', '--as', 'enhanced', '--size', '96x'], /one number for both or WIDTHxHEIGHT/],
   ['a seed that is none', ['import', 'x', '--as', 'resnet18', '--seed', '-1'], /Give an integer/],
   ['an export to nowhere', ['export', 'compact'], /name a file with --onnx, with --safetensors or with both/],
   ['unknown pixels', ['export', 'compact', '--onnx', 'x', '--pixels', 'int8'], /Allowed choices are uint8, float32/],
@@ -135,6 +136,8 @@ test('weights go in, are listed and described, and come out', async (t) => {
     'mine',
     '--classes',
     'good, bad, ugly',
+    '--size',
+    '64x224',
     '--seed',
     '1',
   );
@@ -156,7 +159,8 @@ test('weights go in, are listed and described, and come out', async (t) => {
     classCount: 3,
     step: 0,
   });
-  t.regex(described.stdout, /^classifier +convolution +3 x 14 x 14 +387$/m);
+  t.regex(list.stdout, /^open +state +step +since +memory +device\n(?:.*\n)*compact +ready +0 +\S+ +\d+\.\d MiB +cpu 0$/m);
+  t.regex(described.stdout, /^classifier +convolution +3 x 14 x 4 +387$/m);
   t.regex(described.stdout, /^classes +\["good","bad","ugly"\]$/m);
   t.regex(info.stdout, /^resnet50 +32 x 32 +no /m);
 

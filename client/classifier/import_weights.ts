@@ -10,6 +10,11 @@ export interface ImportWeightsOptions extends CallOptions {
   readonly name?: string | undefined;
   /** Names of its classes, only with `name`: where the file has as many, its last layer is kept. @default none, to be set later */
   readonly classes?: readonly string[] | undefined;
+  /**
+   * Width and height of its images, only with `name`: those that the weights were trained with where the network is `enhanced` or `alexnet`,
+   * whose fully connected layers fit one size. @default the network's, 224 x 224
+   */
+  readonly imageSize?: readonly [width: number, height: number] | undefined;
   /** Seed of a last layer that is initialised anew, only with `name`. @default drawn by the server */
   readonly seed?: number | bigint | undefined;
   /** What errors call the bytes, for instance the file's name. */
@@ -22,7 +27,7 @@ export function sendWeights(
   network: string,
   options: ImportWeightsOptions,
 ): Promise<ImportWeightsResponse> {
-  const { name = '', classes = [], seed, source = '' } = options;
+  const { name = '', classes = [], imageSize: [imageWidth, imageHeight] = [0, 0], seed, source = '' } = options;
   const upload = {
     method: service.importWeights,
     header: {
@@ -32,6 +37,8 @@ export function sendWeights(
       classes: [...classes],
       seed: seed === undefined ? undefined : BigInt(seed),
       source,
+      imageWidth,
+      imageHeight,
     },
     body: uploadBody([bytes]),
     message: (fields: Pick<ImportWeightsRequest, 'header' | 'commit'>): ImportWeightsRequest => ImportWeightsRequest.fromPartial(fields),

@@ -10,6 +10,7 @@ interface ImportOptions {
   readonly as: string;
   readonly name?: string;
   readonly classes?: readonly string[];
+  readonly size?: readonly [width: number, height: number];
   readonly seed?: bigint;
 }
 
@@ -22,11 +23,12 @@ export function importCommand(program: Command, session: Session): void {
     .requiredOption('--as <network>', 'network that the weights are for, for instance resnet50')
     .option('--name <stored>', 'store a classifier of this name; without it the weights become the trained weights of the network')
     .option('--classes <names>', 'names of its classes, separated by commas', classNames)
+    .option('--size <pixels>', 'width x height of its images, for instance 96 or 128x96; by default 224', imageSize)
     .option('--seed <integer>', 'of a last layer that is initialised anew', integer)
     .action(async (file: string, _: unknown, command: Command) => {
       const bytes = await readWhole(file);
-      await session.run<ImportOptions>(command, async (client, { as, name, classes, seed }) => {
-        const imported = await client.importWeights(bytes, as, { name, classes, seed, source: basename(file) });
+      await session.run<ImportOptions>(command, async (client, { as, name, classes, size, seed }) => {
+        const imported = await client.importWeights(bytes, as, { name, classes, imageSize: size, seed, source: basename(file) });
         return { text: describeImport(imported, as), value: imported };
       });
     });
@@ -56,6 +58,12 @@ function classNames(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => name === '')) throw new InvalidArgumentError('Give names separated by commas, none of them empty.');
   return names;
+}
+
+function imageSize(text: string): [width: number, height: number] {
+  const [, width, height = width] = /^(\d{1,9})(?:x(\d{1,9}))?$/.exec(text) ?? [];
+  if (width === undefined || height === undefined) throw new InvalidArgumentError('Give pixels, one number for both or WIDTHxHEIGHT.');
+  return [Number(width), Number(height)];
 }
 
 function integer(text: string): bigint {

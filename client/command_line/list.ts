@@ -15,12 +15,12 @@ export function listCommand(program: Command, session: Session): void {
             ? [fileName, type, classCount, step, mebibytes(sizeBytes), '']
             : [fileName, '', '', '', mebibytes(sizeBytes), problem],
         );
-        const open = list.open.map(({ type, state, step, created, memoryBytes }) => {
-          return [type, state, step, created?.toISOString() ?? '', mebibytes(memoryBytes)];
+        const open = list.open.map(({ type, state, step, created, memoryBytes, runtime, deviceIndex }) => {
+          return [type, state, step, created?.toISOString() ?? '', mebibytes(memoryBytes), `${runtime} ${deviceIndex}`];
         });
         const parts = [
           stored.length === 0 ? 'nothing is stored' : table(['stored', 'network', 'classes', 'step', 'size', ''], stored),
-          open.length === 0 ? 'nothing is open' : table(['open', 'state', 'step', 'since', 'memory'], open),
+          open.length === 0 ? 'nothing is open' : table(['open', 'state', 'step', 'since', 'memory', 'device'], open),
         ];
         return { text: parts.join('\n\n'), value: list };
       });

@@ -12,6 +12,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("version", DL_CLASSIFIER_VERSION);
   dl::addon::stop_all_at_exit(env);
   exports.Set("gpus", Napi::Function::New<dl::addon::gpus>(env, "gpus"));
+  exports.Set("exitAtOnce", Napi::Function::New<dl::addon::exit_at_once>(env, "exitAtOnce"));
   dl::addon::Engine::define(env, exports);
   dl::addon::StagingBuffer::define(env, exports);
   dl::addon::ModelObject::define(env, exports);

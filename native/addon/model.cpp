@@ -181,11 +181,11 @@ Napi::Value ModelObject::reshape(const Napi::CallbackInfo& info) {
   return submit<Reshaped>(
       info.Env(),
       [&] {
-        return [layers = to_layers(info[0]), input = to_image_shape(info[1]), reinitialize = to_strings(info[2], "reinitialize"),
-                seed = to_seed(info[3])](Model& model) {
-          std::vector<std::string> reinitialized = model.reshape(layers, input, reinitialize, seed);
-          return Reshaped{model.graph(), std::move(reinitialized)};
-        };
+        return
+            [layers = to_layers(info[0]), input = to_image_shape(info[1]), options = to_reshape_options(info[2])](Model& model) {
+              std::vector<std::string> reinitialized = model.reshape(layers, input, options);
+              return Reshaped{model.graph(), std::move(reinitialized)};
+            };
       },
       [](Napi::Env env, ModelState& state, Reshaped&& reshaped) {
         state.graph = std::move(reshaped.graph);

@@ -69,16 +69,12 @@ std::vector<int32_t> to_labels(const Napi::Value& labels, int64_t count) {
   return {values.Data(), values.Data() + length};
 }
 
-std::vector<std::string> to_strings(const Napi::Value& strings, const std::string& argument) {
-  if (!strings.IsArray()) throw invalid_argument(argument, "is not an array");
-  const Napi::Array array = strings.As<Napi::Array>();
-  std::vector<std::string> result;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value string = array.Get(i);
-    if (!string.IsString()) throw invalid_argument(argument, "holds something that is not a string");
-    result.push_back(string.As<Napi::String>().Utf8Value());
-  }
-  return result;
+ReshapeOptions to_reshape_options(const Napi::Value& value) {
+  const Fields fields = option_fields(value, "options");
+  ReshapeOptions options{.reinitialize = fields.strings("reinitialize"), .seed = to_seed(fields.value("seed"))};
+  if (const Napi::Value solver = fields.value("solver"); !solver.IsNull()) options.solver = to_solver(solver);
+  if (const Napi::Value plan = fields.value("plan"); !plan.IsNull()) options.plan = to_plan_options(plan);
+  return options;
 }
 
 Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& strings) {

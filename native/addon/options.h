@@ -24,8 +24,8 @@ uint64_t to_seed(const Napi::Value& seed);
 /// A copy of an Int32Array of `count` labels; throws kInvalidArgument.
 std::vector<int32_t> to_labels(const Napi::Value& labels, int64_t count);
 
-/// A copy of an array of strings; throws kInvalidArgument.
-std::vector<std::string> to_strings(const Napi::Value& strings, const std::string& argument);
+/// ReshapeOptions of native/binding.ts; throws kInvalidArgument.
+ReshapeOptions to_reshape_options(const Napi::Value& options);
 
 Napi::Array to_js_strings(Napi::Env env, const std::vector<std::string>& strings);
 

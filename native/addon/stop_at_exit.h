@@ -21,4 +21,7 @@ using Running = std::set<Stoppable*>;
 /// Once an environment, when the addon is loaded: stops all of them at the event `exit`.
 void stop_all_at_exit(Napi::Env env);
 
+/// exitAtOnce of native/binding.ts.
+void exit_at_once(const Napi::CallbackInfo& info);
+
 }  // namespace dl::addon

@@ -45,6 +45,11 @@ int64_t CpuModel::memory_bytes() const {
   return bytes;
 }
 
+void CpuModel::release_plans() {
+  training_plan_.reset();
+  inference_plan_.reset();
+}
+
 void CpuModel::set_solver(Solver solver) { state_ = std::make_unique<SolverState>(layout_, graph_, solver); }
 
 Plan& CpuModel::plan(PlanOptions options, bool training) {

@@ -18,6 +18,7 @@ class CpuModel final : public DeviceModel {
 
   int64_t memory_bytes() const override;
   void prepare(const PlanOptions& options, bool training) override { plan(options, training); }
+  void release_plans() override;
   void set_solver(Solver solver) override;
   StepResult train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) override;
   void apply(const ImageBatch& images, const PlanOptions& options, std::span<float> confidences) override;

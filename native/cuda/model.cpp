@@ -26,19 +26,29 @@ Plan& CudaModel::plan(PlanOptions options, bool training) {
   std::unique_ptr<Plan>& place = training ? training_plan_ : inference_plan_;
   if (!training) options.frozen_layers.clear();
   if (place && place->allocated() && place->options() == options) return *place;
-  // What belongs to the old plan goes before the new one takes its memory.
-  if (training) {
-    step_.reset();
-    training_refreshed_.reset();
-  } else {
-    apply_.reset();
-    inference_refreshed_.reset();
-  }
-  place.reset();
+  release(training);  // before the new one takes its memory
   auto next = std::make_unique<Plan>(graph_, parameters_.layout(), options, training, device_.target());
   next->allocate(device_.handles(), parameters_.memory(), device_.target());
   place = std::move(next);
   return *place;
+}
+
+void CudaModel::release(bool training) {
+  if (training) {
+    step_.reset();
+    training_refreshed_.reset();
+    training_plan_.reset();
+  } else {
+    apply_.reset();
+    inference_refreshed_.reset();
+    inference_plan_.reset();
+  }
+}
+
+void CudaModel::release_plans() {
+  device_.guarded([&] {
+    for (const bool training : {true, false}) release(training);
+  });
 }
 
 void CudaModel::prepare(const PlanOptions& options, bool training) {

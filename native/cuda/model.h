@@ -21,6 +21,7 @@ class CudaModel final : public DeviceModel {
 
   int64_t memory_bytes() const override;
   void prepare(const PlanOptions& options, bool training) override;
+  void release_plans() override;
   void set_solver(Solver solver) override;
   StepResult train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) override;
   void apply(const ImageBatch& images, const PlanOptions& options, std::span<float> confidences) override;
@@ -36,6 +37,8 @@ class CudaModel final : public DeviceModel {
   };
 
   Plan& plan(PlanOptions options, bool training);
+  /// Gives up a plan and what belongs to it.
+  void release(bool training);
   /// Brings copies of values and what follows from stored statistics up to date.
   void refresh(Plan& plan, std::optional<Version>& refreshed, bool training);
   /// Enqueues a sub-batch's way to the first activation.

@@ -33,6 +33,8 @@ class DeviceModel {
   /// Makes the plan of these options and takes its memory; the training plan or the inference plan of other options is given up
   /// for it. Throws kOutOfMemory.
   virtual void prepare(const PlanOptions& options, bool training) = 0;
+  /// Gives up the plans and their memory; they are made anew when they are needed.
+  virtual void release_plans() = 0;
   /// Another rule of training; its state begins at 0. Throws kOutOfMemory.
   virtual void set_solver(Solver solver) = 0;
   /// One step by the rule of Model::train. Throws what prepare() throws, and kStepDiverged by way of check_step().

@@ -1,6 +1,7 @@
 #include "engine/fusion.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace dl {
 namespace {
@@ -14,7 +15,7 @@ class Fusion {
     std::vector<bool> covered(graph_.nodes().size(), false);
     for (int index = 0; index < static_cast<int>(covered.size()); ++index) {
       if (covered[static_cast<size_t>(index)]) continue;
-      FusedOperation operation{index, index, std::nullopt, std::nullopt, std::nullopt};
+      FusedOperation operation{index, index, std::nullopt, std::nullopt, {}};
       const auto take = [&](int node) {
         operation.output = node;
         covered[static_cast<size_t>(node)] = true;
@@ -43,7 +44,7 @@ class Fusion {
       }
     }
     if (const auto relu = only_reader<Relu>(operation.output)) {
-      operation.activation = std::get<Relu>(node(*relu).kind);
+      operation.activation = to_activation(std::get<Relu>(node(*relu).kind));
       take(*relu);
     }
   }
@@ -77,6 +78,10 @@ class Fusion {
 };
 
 }  // namespace
+
+Activation to_activation(const Relu& relu) {
+  return {true, static_cast<float>(relu.max.value_or(std::numeric_limits<double>::infinity()))};
+}
 
 std::vector<FusedOperation> fuse(const Graph& graph) { return Fusion(graph, false).operations(); }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/activation.h"
 #include "engine/graph.h"
 
 namespace dl {
@@ -10,12 +11,14 @@ namespace dl {
 /// What a backend computes at once: one layer, or a batch norm or a convolution with layers that follow it and are its only
 /// readers.
 struct FusedOperation {
-  int node;                        // the layer; where several are fused, the first of them
-  int output;                      // the node whose output this operation gives
-  std::optional<int> batch_norm;   // node after a convolution: an affine map of its channels, as nobody trains it
-  std::optional<int> residual;     // node that is added after that
-  std::optional<Relu> activation;  // after that
+  int node;                       // the layer; where several are fused, the first of them
+  int output;                     // the node whose output this operation gives
+  std::optional<int> batch_norm;  // node after a convolution: an affine map of its channels, as nobody trains it
+  std::optional<int> residual;    // node that is added after that
+  Activation activation;          // after that
 };
+
+Activation to_activation(const Relu& relu);
 
 /// The graph's layers as operations, in an order in which each reads only what operations before it gave: batch norms take the
 /// addition and the ReLU behind them.

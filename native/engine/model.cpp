@@ -12,8 +12,8 @@ namespace dl {
 
 /// A graph and its values on a device.
 struct Model::State {
-  State(Device& the_device, const std::vector<Layer>& layers, ImageShape input, uint64_t model_seed, Solver solver_kind)
-      : device(the_device), graph(layers, input), solver(solver_kind), seed(model_seed) {
+  State(Device& the_device, Graph the_graph, uint64_t model_seed, Solver solver_kind)
+      : device(the_device), graph(std::move(the_graph)), solver(solver_kind), seed(model_seed) {
     values = device.make_model(graph, solver, seed);
   }
 
@@ -63,7 +63,7 @@ struct Model::State {
 };
 
 Model::Model(Device& device, const std::vector<Layer>& layers, ImageShape input, uint64_t seed)
-    : state_(std::make_unique<State>(device, layers, input, seed, Solver::kSgd)) {
+    : state_(std::make_unique<State>(device, Graph(layers, input), seed, Solver::kSgd)) {
   for (size_t t = 0; t < state_->graph.tensors().size(); ++t) state_->initialize(static_cast<int>(t), seed);
 }
 
@@ -160,15 +160,17 @@ void Model::restore(const std::vector<NamedTensor>& tensors) {
   }
 }
 
-std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageShape input,
-                                        const std::vector<std::string>& reinitialize, uint64_t seed) {
+std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageShape input, const ReshapeOptions& options) {
   const State& previous = *state_;
-  auto next = std::make_unique<State>(previous.device, layers, input, previous.seed, previous.solver);
-  for (const std::string& name : reinitialize) {
-    const auto& nodes = next->graph.nodes();
-    const bool known = std::any_of(nodes.begin(), nodes.end(), [&](const Graph::Node& node) { return node.name == name; });
+  const Solver solver = options.solver.value_or(previous.solver);
+  Graph graph(layers, input);
+  for (const std::string& name : options.reinitialize) {
+    const bool known = std::ranges::any_of(graph.nodes(), [&](const Graph::Node& node) { return node.name == name; });
     if (!known) refuse("reinitialize", "the graph has no layer '" + name + "'");
   }
+  if (options.plan) dl::check(*options.plan, graph, previous.device.info());
+  previous.values->release_plans();  // before the new values take their memory
+  auto next = std::make_unique<State>(previous.device, std::move(graph), previous.seed, solver);
   std::map<std::string, int> index_of;
   for (size_t t = 0; t < previous.graph.tensors().size(); ++t)
     index_of[previous.tensor(static_cast<int>(t)).name] = static_cast<int>(t);
@@ -176,7 +178,7 @@ std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageS
   std::vector<std::string> initialized;
   for (const Graph::Node& node : next->graph.nodes()) {
     if (node.tensors.empty()) continue;
-    const bool wanted = std::find(reinitialize.begin(), reinitialize.end(), node.name) != reinitialize.end();
+    const bool wanted = std::ranges::find(options.reinitialize, node.name) != options.reinitialize.end();
     /// Whether the tensor can be taken over: as it is, or summed over its input channels.
     const auto source = [&](int t, bool summed) -> int {
       const TensorInfo& info = next->tensor(t);
@@ -191,7 +193,7 @@ std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageS
     };
     if (wanted || !all_found(true)) {
       initialized.push_back(node.name);
-      for (const int t : node.tensors) next->initialize(t, seed);
+      for (const int t : node.tensors) next->initialize(t, options.seed);
       continue;
     }
     const bool same = all_found(false);
@@ -203,9 +205,12 @@ std::vector<std::string> Model::reshape(const std::vector<Layer>& layers, ImageS
         continue;
       }
       next->copy(t, info.role, previous, from);
-      if (!same || info.role == TensorRole::kStatistic) continue;
+      if (!same || solver != previous.solver || info.role == TensorRole::kStatistic) continue;
       for (const SolverPart& part : parts_of(previous.solver)) next->copy(t, part.role, previous, from);
     }
+  }
+  if (options.plan) {
+    for (const bool training : {true, false}) next->values->prepare(*options.plan, training);
   }
   state_ = std::move(next);
   return initialized;

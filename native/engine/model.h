@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,14 @@ struct NamedTensor {
   TensorRole role = TensorRole::kWeight;
   std::vector<int64_t> shape;
   std::vector<float> values;
+};
+
+/// How a model changes its graph.
+struct ReshapeOptions {
+  std::vector<std::string> reinitialize;           // names of layers that begin anew in any case
+  uint64_t seed = 0;                               // of what begins anew
+  std::optional<Solver> solver = std::nullopt;     // another rule of training, whose state begins at 0
+  std::optional<PlanOptions> plan = std::nullopt;  // allocate the plans of these options as well
 };
 
 /// One network with its weights, its optimiser's state and its plans, on one device. Not thread-safe: the device's thread alone.
@@ -59,8 +68,8 @@ class Model {
   /// Overwrites the tensors named; all are checked first (kInvalidArgument).
   void restore(const std::vector<NamedTensor>& tensors);
   /// Changes graph and input size; see Model.reshape in native/binding.ts. Returns the names of the layers initialised anew.
-  std::vector<std::string> reshape(const std::vector<Layer>& layers, ImageShape input,
-                                   const std::vector<std::string>& reinitialize, uint64_t seed);
+  /// Holds the old values beside the new ones until all has succeeded.
+  std::vector<std::string> reshape(const std::vector<Layer>& layers, ImageShape input, const ReshapeOptions& options);
 
  private:
   struct State;

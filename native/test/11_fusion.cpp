@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/fusion.h"
 #include "test/network.h"
@@ -36,7 +37,15 @@ TEST_CASE("training, a batch norm takes the addition and the ReLU behind it, and
   const FusedOperation fused = operation(graph, operations, norm);
   CHECK(name_of(graph, fused.output) == last);
   CHECK(name_of(graph, fused.residual) == shortcut);
-  CHECK(fused.activation.has_value());
+  CHECK(fused.activation.present);
+}
+
+TEST_CASE("a ReLU bounds what it follows from above where it has a maximum") {
+  const Activation plain = to_activation(Relu{});
+  CHECK(plain.present);
+  CHECK(plain.upper == std::numeric_limits<float>::infinity());
+  CHECK(to_activation(Relu{6}).upper == 6.0F);
+  CHECK_FALSE(Activation{}.present);
 }
 
 TEST_CASE("applying, a convolution takes the batch norm, the addition and the ReLU behind it") {
@@ -50,7 +59,7 @@ TEST_CASE("applying, a convolution takes the batch norm, the addition and the Re
   CHECK(name_of(graph, fused.output) == last);
   CHECK(name_of(graph, fused.batch_norm) == norm);
   CHECK(name_of(graph, fused.residual) == shortcut);
-  CHECK(fused.activation.has_value());
+  CHECK(fused.activation.present);
 }
 
 TEST_CASE("applying, a convolution does not overwrite what it reads") {

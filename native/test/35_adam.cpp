@@ -104,7 +104,7 @@ TEST_CASE("a layer that is initialised anew loses its own moments and counts, th
   Model& model = run.model();
   for (int step = 0; step < 3; ++step) run.step(adam_options(0.01));
   const std::vector<NamedTensor> before = model.snapshot();
-  CHECK(model.reshape(small_network(), kImage, {"convolution4"}, 9) == std::vector<std::string>{"convolution4"});
+  CHECK(model.reshape(small_network(), kImage, {{"convolution4"}, 9}) == std::vector<std::string>{"convolution4"});
   const std::vector<NamedTensor> after = model.snapshot();
   for (const TensorInfo& info : model.graph().tensors()) {
     if (info.role == TensorRole::kStatistic) continue;

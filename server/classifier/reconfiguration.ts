@@ -2,42 +2,47 @@ import type { Model } from '../../native/binding.js';
 import type { NetworkGraph } from '../../native/graph.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { classesDiffer, type Settings } from '../parameters/settings.js';
-import { graphDiffers, inputSize, networkGraph, sizeDiffers } from './plan.js';
+import { graphDiffers, inputSize, networkGraph, planDiffers, planOptions, sizeDiffers } from './plan.js';
+import type { Residence } from './residence.js';
 
-/** A change of the graph or of the solver that has been made and can be undone. */
-export interface Reconfiguration {
-  /** Names of the layers that were initialised anew. */
-  readonly reinitializedLayers: readonly string[];
-  undo(): Promise<void>;
+/**
+ * A set must not ask for more memory than there is. One that asks for no more than before, or for other classes alone, may leave a
+ * batch that is too large already, as another batch size may be set before the next step; one image must fit in any case.
+ *
+ * @param wholeBatch whether the batch must fit anyhow
+ * @throws Refusal DEVICE_MEMORY_EXHAUSTED
+ */
+export async function expectChangeFits(residence: Residence, before: Settings, after: Settings, wholeBatch: boolean): Promise<void> {
+  const differs = planDiffers(before, after);
+  if (wholeBatch || (differs && (await residence.needsMore(after, before)))) {
+    await residence.expectFit(after);
+  } else if (differs || graphDiffers(before, after)) {
+    await residence.expectFit({ ...after, batchSize: 1 });
+  }
 }
 
-/** Brings the model from the settings `before` to those `after`; null where its graph and its solver stay as they are. */
+/**
+ * Brings the model from the settings `before` to those `after`: all of it or, where it rejects, nothing.
+ *
+ * @param initializeRuntime whether to allocate the plans, too
+ * @returns the layers that were initialised anew
+ */
 export async function reconfigure(
   model: Model,
   network: NetworkDefinition,
   seed: bigint,
   before: Settings,
   after: Settings,
-): Promise<Reconfiguration | null> {
-  const changesGraph = graphDiffers(before, after);
-  if (!changesGraph && before.solverType === after.solverType) return null;
-  const tensors = await model.snapshot();
-  const graph = networkGraph(network, after);
-  const reinitializedLayers = changesGraph
-    ? await model.reshape(graph, inputSize(after), toReinitialize(network, graph, before, after), seed)
-    : [];
-  const undo = async () => {
-    await model.setSolver(before.solverType);
-    if (changesGraph) await model.reshape(networkGraph(network, before), inputSize(before), [], seed);
-    await model.restore(tensors);
-  };
-  try {
-    await model.setSolver(after.solverType);
-  } catch (error) {
-    await undo();
-    throw error;
+  initializeRuntime: boolean,
+): Promise<readonly string[]> {
+  const plan = initializeRuntime ? planOptions(after) : null;
+  if (!graphDiffers(before, after) && before.solverType === after.solverType) {
+    if (plan !== null) await model.prepare(plan);
+    return [];
   }
-  return { reinitializedLayers, undo };
+  const graph = networkGraph(network, after);
+  const reinitialize = toReinitialize(network, graph, before, after);
+  return model.reshape(graph, inputSize(after), { reinitialize, seed, solver: after.solverType, plan });
 }
 
 /** The layers that begin anew by the rules of the network, even where their tensors keep their shapes. */

@@ -25,6 +25,10 @@ export class Device {
   readonly memory: MemoryBudget;
   readonly estimator: MemoryEstimator;
   readonly #binding: Pick<Binding, 'Model'>;
+  /** Calls of the engine that have not ended. */
+  #underWay = 0;
+  /** performance.now() of the last end of one or, where none has ended since, of the first one's beginning. */
+  #progress = 0;
   #lost: Refusal | null = null;
   #onLost: (() => void) | null = null;
 
@@ -52,6 +56,11 @@ export class Device {
     return this.#lost;
   }
 
+  /** Milliseconds for which the engine has finished nothing of what it has to finish; null where there is nothing. */
+  get silence(): number | null {
+    return this.#underWay === 0 ? null : performance.now() - this.#progress;
+  }
+
   /** Is called once, when the device turns out to be lost. */
   set onLost(listener: () => void) {
     this.#onLost = listener;
@@ -70,11 +79,27 @@ export class Device {
   async compute<Result>(task: () => Promise<Result>): Promise<Result> {
     if (this.#lost !== null) throw this.#lost;
     try {
-      return await task();
+      return await this.watch(task());
     } catch (error) {
       if (!isEngineError(error) || error.reason !== 'DEVICE_LOST') throw error;
       throw this.#lose(error.message, error);
     }
+  }
+
+  /** Counts work of the engine as something that it has to finish. */
+  async watch<Result>(work: Promise<Result>): Promise<Result> {
+    if (this.#underWay++ === 0) this.#progress = performance.now();
+    try {
+      return await work;
+    } finally {
+      this.#underWay--;
+      this.#progress = performance.now();
+    }
+  }
+
+  /** Ends the engine after the job under way. Repeated calls are allowed. */
+  close(): Promise<void> {
+    return this.watch(this.engine.close());
   }
 
   #lose(problem: string, cause: unknown): Refusal {

@@ -1,4 +1,4 @@
-import type { Binding, DeviceInfo, Engine, GpuInfo, Precision } from '../../native/binding.js';
+import type { Binding, DeviceInfo, GpuInfo, Precision } from '../../native/binding.js';
 import { isEngineError } from '../../native/index.js';
 import type { Refusal } from '../errors/refusal.js';
 import type { Logger } from '../log.js';
@@ -53,7 +53,8 @@ export class Devices implements DeviceChoice {
   /** Resolves with the first device that is lost. */
   readonly lost: Promise<Device>;
   readonly #gpus: Gpu[];
-  readonly #engines: Engine[] = [];
+  /** All that were made, those among them that did not pass their self-check. */
+  readonly #made: Device[] = [];
   readonly #options: DevicesOptions;
   #tellLost: (device: Device) => void = () => {};
   #checked: Promise<void> | null = null;
@@ -64,9 +65,8 @@ export class Devices implements DeviceChoice {
     this.lost = new Promise((resolve) => {
       this.#tellLost = resolve;
     });
-    const engine = this.#makeEngine(null);
-    const memoryBytes = options.memoryBytes ?? Math.floor(engine.info.memoryBytes * CPU_MEMORY_SHARE);
-    this.cpu = this.#makeDevice(engine, { runtime: 'cpu', gpu: 0 }, memoryBytes);
+    const { memoryBytes } = options;
+    this.cpu = this.#makeDevice({ runtime: 'cpu', gpu: 0 }, (info) => memoryBytes ?? Math.floor(info.memoryBytes * CPU_MEMORY_SHARE));
     this.#gpus = options.binding.gpus().map((info) => {
       return { info, device: null, refusal: info.problem === null ? null : gpuRefusal(info.problem) };
     });
@@ -76,6 +76,11 @@ export class Devices implements DeviceChoice {
   get checked(): Promise<void> {
     this.#checked ??= this.#checkAll();
     return this.#checked;
+  }
+
+  /** All devices that may compute, GPUs that are being examined among them. */
+  get all(): readonly Device[] {
+    return this.#made;
   }
 
   get gpuCount(): number {
@@ -125,7 +130,7 @@ export class Devices implements DeviceChoice {
   /** Ends all engines after the jobs under way; a check ends with them. */
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all(this.#engines.map((engine) => engine.close()));
+    await Promise.all(this.#made.map((device) => device.close()));
     await this.#checked;
   }
 
@@ -148,11 +153,10 @@ export class Devices implements DeviceChoice {
     const { log } = this.#options;
     const { deviceName, memoryBytes } = gpu.info;
     const began = performance.now();
-    let engine: Engine | null = null;
+    let device: Device | null = null;
     try {
-      engine = this.#makeEngine(index);
-      const device = this.#makeDevice(engine, { runtime: 'gpu', gpu: index }, Math.floor(memoryBytes * GPU_MEMORY_SHARE));
-      const { problems, distances } = await inTime(selfCheck(device, this.cpu));
+      device = this.#makeDevice({ runtime: 'gpu', gpu: index }, () => Math.floor(memoryBytes * GPU_MEMORY_SHARE));
+      const { problems, distances } = await inTime(device.watch(selfCheck(device, this.cpu)));
       const facts = { gpu: deviceName, index, seconds: (performance.now() - began) / 1000, distances };
       if (problems.length === 0) gpu.device = device;
       else gpu.refusal = failedCheckRefusal(problems.join('; '));
@@ -165,19 +169,16 @@ export class Devices implements DeviceChoice {
     } finally {
       // Not awaited: one that hangs would hold up the others.
       if (gpu.device === null)
-        engine?.close().catch((error: unknown) => log.error({ err: error, index }, 'its engine could not be closed'));
+        device?.close().catch((error: unknown) => log.error({ err: error, index }, 'its engine could not be closed'));
     }
   }
 
-  #makeEngine(gpu: number | null): Engine {
+  /** @param budget bytes of all classifiers on it together */
+  #makeDevice({ runtime, gpu: index }: Place, budget: (info: DeviceInfo) => number): Device {
     const { binding, threads } = this.#options;
-    const engine = new binding.Engine({ gpu, threads, queueLength: QUEUE_LENGTH });
-    this.#engines.push(engine);
-    return engine;
-  }
-
-  #makeDevice(engine: Engine, { runtime, gpu: index }: Place, memoryBytes: number): Device {
-    const device = new Device({ binding: this.#options.binding, engine, runtime, index, memoryBytes });
+    const engine = new binding.Engine({ gpu: runtime === 'gpu' ? index : null, threads, queueLength: QUEUE_LENGTH });
+    const device = new Device({ binding, engine, runtime, index, memoryBytes: budget(engine.info) });
+    this.#made.push(device);
     device.onLost = () => {
       // One that fails in its own check was never anybody's.
       if (this.#find({ runtime, gpu: index }) === device) this.#tellLost(device);

@@ -4,14 +4,14 @@ import { toStored } from '../classifier/stored_tensors.js';
 import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { networkByFileName } from '../networks/index.js';
-import { draftSettings } from '../parameters/registry.js';
+import { type Assignment, draftSettings } from '../parameters/registry.js';
 import { defaultSettings, type Settings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
 import { encodeTensorFile, type SerializedClassifier, serializeClassifier } from '../store/classifier_file.js';
 import { fileNameToWrite } from '../store/file_name.js';
 import { receiveUpload } from '../upload/receive.js';
 import { admitWhole, type WholeUpload } from '../upload/whole.js';
-import { fitWeights, isForGrey } from '../weights/fit.js';
+import { fitWeights, isForGrey, layerOfOtherSize, type WeightsFit } from '../weights/fit.js';
 import { type LoadedWeights, loadWeights } from '../weights/load.js';
 import { pretrainedPath } from '../weights/pretrained.js';
 import { readWeights, type WeightTensor } from '../weights/weight_tensor.js';
@@ -36,7 +36,8 @@ export async function importWeights(messages: AsyncIterable<ImportWeightsRequest
     const file = await readWeights(upload.bytes, upload.order.source);
     const order = await withChannelsOf(file, upload.order, server);
     const { network, settings, source } = order;
-    const loaded = await loadWeights(await server.classifiers.wantedWeights(network, settings), file, source);
+    const remedy = (misfit: WeightsFit) => otherSizeRemedy(misfit, settings);
+    const loaded = await loadWeights(await server.classifiers.wantedWeights(network, settings), file, source, remedy);
     const { fit } = loaded;
     return {
       ...(await store(order, loaded, server)),
@@ -51,13 +52,23 @@ export async function importWeights(messages: AsyncIterable<ImportWeightsRequest
   }
 }
 
+/** Where it is the image size that weights do not fit. */
+function otherSizeRemedy(fit: WeightsFit, { imageWidth, imageHeight }: Settings): string | undefined {
+  const layer = layerOfOtherSize(fit);
+  if (layer === null) return undefined;
+  const size = `${imageWidth} x ${imageHeight}`;
+  return `${layer} was trained for images of another size than ${size}: import the weights as a stored classifier with image_width and image_height (dlc import --name --size)`;
+}
+
 function admit(header: ImportWeightsHeader, server: ServerState): WholeUpload & { order: Order } {
   const order = readOrder(header, server);
   return { ...admitWhole(header.totalBytes, server), order };
 }
 
-function readOrder({ network: name, fileName, classes, seed, source }: ImportWeightsHeader, { devices }: ServerState): Order {
+function readOrder(header: ImportWeightsHeader, { devices }: ServerState): Order {
+  const { network: name, fileName, classes, seed, source } = header;
   const network = networkByFileName(name);
+  const size = sizeAssignments(header);
   const order = { network, seed: seed ?? drawSeed(), source: source === '' ? 'the file' : source };
   if (fileName === '') {
     if (network.pretrained === null) {
@@ -66,11 +77,23 @@ function readOrder({ network: name, fileName, classes, seed, source }: ImportWei
     }
     const problem = 'trained weights have no classes; name a classifier to store, or set the classes when it is read';
     if (classes.length > 0) throw refuse('INVALID_REQUEST', { field: 'classes', problem });
+    const [sized] = size;
+    if (sized !== undefined) throw refuse('INVALID_REQUEST', { field: sized.name, problem: OF_DEFAULT_SIZE });
     return { ...order, fileName: null, settings: defaultSettings(network) };
   }
-  const assignments = classes.length > 0 ? [{ name: 'classes', values: classes }] : [];
+  const assignments = classes.length > 0 ? [{ name: 'classes', values: classes }, ...size] : size;
   const { initializeRuntime: _, ...settings } = draftSettings(defaultSettings(network), assignments, { network, devices });
   return { ...order, fileName: fileNameToWrite(fileName), settings };
+}
+
+const OF_DEFAULT_SIZE = "trained weights are for the network's default image size; name a classifier to store";
+
+/** The parameters of the image size that the header names. */
+function sizeAssignments({ imageWidth, imageHeight }: ImportWeightsHeader): Assignment[] {
+  return [
+    { name: 'image_width', values: [BigInt(imageWidth)] },
+    { name: 'image_height', values: [BigInt(imageHeight)] },
+  ].filter(({ values: [pixels] }) => pixels !== 0n);
 }
 
 /** A classifier has the channels of the weights that it is made of. A network's trained weights are for colour, as the network is read. */

@@ -20,6 +20,7 @@ function toStored({ fileName, bytes, modified, type, classCount, step, problem }
 }
 
 function toOpen({ value, created, lastUsed }: OpenEntry<Classifier>): OpenClassifier {
-  const { network, state, step, memoryBytes } = value;
-  return { type: network.name, state, step: BigInt(step), created, lastUsed, memoryBytes: BigInt(memoryBytes) };
+  const { network, state, step, memoryBytes, device } = value;
+  const { runtime, index: deviceIndex } = device;
+  return { type: network.name, state, step: BigInt(step), created, lastUsed, memoryBytes: BigInt(memoryBytes), runtime, deviceIndex };
 }

@@ -40,7 +40,7 @@ async function readNetwork(
   const file = await readPretrainedWeights(folder, fileName, source);
   const settings = defaultsOn(device, network);
   const wanted = await classifiers.wantedWeights(network, settings);
-  const { tensors } = await loadWeights(wanted, file, pretrainedPath(source), source.remedy);
+  const { tensors } = await loadWeights(wanted, file, pretrainedPath(source), () => source.remedy);
   return classifiers.pretrained(network, settings, seed, tensors, device);
 }
 

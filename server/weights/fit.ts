@@ -19,6 +19,7 @@ export interface FittingTensor {
 }
 
 export interface Misfit {
+  readonly layer: string;
   /** The network's. */
   readonly name: string;
   readonly got: readonly number[];
@@ -82,6 +83,12 @@ export function isForGrey({ misshapen }: WeightsFit): boolean {
   return first.wanted.length === 4 && first.got.join() === withChannels(first.wanted, 1) && first.wanted[1] === 3;
 }
 
+/** The fully connected layer that has another number of inputs in the file, as it has at another image size; null where there is none. */
+export function layerOfOtherSize({ misshapen }: WeightsFit): string | null {
+  const isOther = ({ got, wanted, type }: Misfit) => type === null && wanted.length === 2 && got.length === 2 && got[0] === wanted[0];
+  return misshapen.find(isOther)?.layer ?? null;
+}
+
 function isRight({ info, tensor }: FittingTensor): boolean {
   return FLOAT_TYPES.includes(tensor.dtype) && tensor.shape.join() === info.shape.join();
 }
@@ -98,5 +105,5 @@ function headClasses(head: readonly FittingTensor[]): number | null {
 
 function toMisfit({ info, tensor }: FittingTensor): Misfit {
   const type = FLOAT_TYPES.includes(tensor.dtype) ? null : tensor.dtype;
-  return { name: info.name, got: tensor.shape, wanted: info.shape, type };
+  return { layer: info.layer, name: info.name, got: tensor.shape, wanted: info.shape, type };
 }

@@ -16,17 +16,17 @@ export interface LoadedWeights {
 
 /**
  * @param fileName for the refusals
- * @param remedy for the refusals, where something special is known
+ * @param remedy what to do, for the refusals, where something special is known
  * @throws Refusal WEIGHTS_DO_NOT_FIT, which names all that does not fit; FILE_NOT_OURS of a value that is no finite number
  */
 export async function loadWeights(
   wanted: WantedWeights,
   file: readonly WeightTensor[],
   fileName: string,
-  remedy?: string,
+  remedy: (fit: WeightsFit) => string | undefined = () => undefined,
 ): Promise<LoadedWeights> {
   const fit = fitWeights(wanted, file);
-  const refusal = misfitRefusal(fit, wanted.network, fileName, remedy);
+  const refusal = misfitRefusal(fit, wanted.network, fileName, remedy(fit));
   if (refusal !== null) throw refusal;
   return { fit, tensors: await convert(fit.fitting, fileName), head: await convert(fit.head, fileName) };
 }

@@ -1,10 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type Daemon, startDaemon } from './daemon.js';
 
 /** A fault of native/test/gpus_on_host. */
-export type GpuFault = 'lost' | 'out_of_memory' | 'wrong_confidences' | 'wrong_update' | 'wrong_update_bfloat16';
+export type GpuFault = 'hang' | 'lost' | 'out_of_memory' | 'wrong_confidences' | 'wrong_update' | 'wrong_update_bfloat16';
 
 export interface GpuOptions {
   /** @default 1 */
@@ -22,6 +23,8 @@ export interface GpuOptions {
 export interface GpuDaemon extends Daemon {
   fail(fault: GpuFault, gpu: number): Promise<void>;
   mend(fault: GpuFault, gpu: number): Promise<void>;
+  /** Resolves when the GPU has met the fault `hang`. */
+  hangs(gpu: number): Promise<void>;
 }
 
 /** The GPUs that scripts/setup builds, or the CUDA backend's own code on the host, where this variable names it. */
@@ -45,5 +48,8 @@ export async function startGpuDaemon(options: GpuOptions = {}): Promise<GpuDaemo
     await rm(folder, { recursive: true, force: true });
     await daemon.stop();
   };
-  return { ...daemon, stop, fail, mend };
+  const hangs = async (gpu: number) => {
+    while (!(await readdir(folder)).includes(`hangs-${gpu}`)) await setTimeout(50);
+  };
+  return { ...daemon, stop, fail, mend, hangs };
 }

@@ -1,5 +1,5 @@
 import { PLAIN_TRAINING } from '../../bench/sgd_options.js';
-import type { InputSize, Layer, NetworkGraph, PlanOptions, TrainOptions } from '../../native/index.js';
+import type { InputSize, Layer, NetworkGraph, PlanOptions, ReshapeOptions, TrainOptions } from '../../native/index.js';
 
 /** The images of {@link smallGraph}. */
 export const SMALL_INPUT: InputSize = { channels: 3, height: 8, width: 8 };
@@ -42,6 +42,11 @@ function convolution(name: string, input: string, outChannels: number): Layer {
 
 export function planOptions(batchSize: number): PlanOptions {
   return { batchSize, precision: 'float32', deterministic: true, frozenLayers: [] };
+}
+
+/** The present solver, and plans when they are needed. */
+export function reshapeOptions(seed: bigint, reinitialize: readonly string[] = []): ReshapeOptions {
+  return { seed, reinitialize, solver: null, plan: null };
 }
 
 export function trainOptions(batchSize: number, step = 0): TrainOptions {

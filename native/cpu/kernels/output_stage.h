@@ -1,12 +1,8 @@
 #pragma once
 
-namespace dl::cpu {
+#include "engine/activation.h"
 
-/// y = min(max(v, 0), upper) where `present`; upper is infinite for a plain ReLU.
-struct Activation {
-  bool present = false;
-  float upper = 0;
-};
+namespace dl::cpu {
 
 /// What a convolution makes of its sums: y = activation(sum + bias (+ what y holds)).
 struct OutputStage {

@@ -1,7 +1,5 @@
 #include "cpu/operations/linear_shape.h"
 
-#include <limits>
-
 namespace dl::cpu {
 LinearShape linear_shape(const PlanBuilder& builder, const FusedOperation& operation, const Layout& in, DataType in_type) {
   const Graph::Node& node = builder.node(operation.node);
@@ -13,12 +11,10 @@ LinearShape linear_shape(const PlanBuilder& builder, const FusedOperation& opera
       .padding = {},
       .bias = false,
       .adds = operation.residual.has_value(),
-      .activation = {},
+      .activation = operation.activation,
       .in_type = in_type,
       .out_type = builder.gives_logits(operation.output) && !operation.residual ? DataType::kFloat32 : builder.type(),
       .gradient_type = builder.type()};
-  if (operation.activation)
-    shape.activation = {true, static_cast<float>(operation.activation->max.value_or(std::numeric_limits<double>::infinity()))};
   if (const auto* convolution = std::get_if<Convolution>(&node.kind)) {
     const int64_t groups = convolution->groups;
     shape.weights = {node.shape.channels / groups, in.channels / groups, convolution->kernel[0], convolution->kernel[1]};

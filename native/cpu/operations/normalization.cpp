@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "cpu/gradient_sum.h"
 #include "cpu/operations/operations.h"
@@ -29,9 +28,6 @@ class Normalization final : public Operation {
     builder.keep_for_backward(x_);
     if (operation.residual) residual_ = builder.read_value(*operation.residual).buffer;
     for (size_t t = 0; t < offsets_.size(); ++t) offsets_[t] = builder.parameter(operation.node, t);
-    if (operation.activation) {
-      activation_ = {true, static_cast<float>(operation.activation->max.value_or(std::numeric_limits<double>::infinity()))};
-    }
 
     // Where nothing goes back through this layer, nobody needs x afterwards.
     y_ = !builder.wants_gradient(operation.output) && builder.has_one_reader(input_)
@@ -80,7 +76,7 @@ class Normalization final : public Operation {
                                                 .y = arena_.at<T>(y_),
                                                 .scale = arena_.at<float>(scale_),
                                                 .shift = arena_.at<float>(shift_),
-                                                .activation = activation_});
+                                                .activation = operation_.activation});
   }
 
   void backward(SubBatch& batch) override {
@@ -102,7 +98,7 @@ class Normalization final : public Operation {
                                                  .mean = arena_.at<float>(mean_),
                                                  .scale = arena_.at<float>(scale_),
                                                  .shift = arena_.at<float>(shift_),
-                                                 .activation = stored ? Activation{} : activation_,
+                                                 .activation = stored ? Activation{} : operation_.activation,
                                                  .a = coefficients,
                                                  .b = coefficients + layout_.padded_channels(),
                                                  .c = coefficients + 2 * layout_.padded_channels()});
@@ -132,7 +128,7 @@ class Normalization final : public Operation {
                                                .mean = arena_.at<float>(mean_),
                                                .scale = arena_.at<float>(scale_),
                                                .shift = arena_.at<float>(shift_),
-                                               .activation = activation_,
+                                               .activation = operation_.activation,
                                                .sum_dz = sum_dz,
                                                .sum_dz_centered = sum_dz_centered,
                                                .partial = arena_.at<double>(partial_)});
@@ -220,7 +216,6 @@ class Normalization final : public Operation {
   BatchNorm layer_;
   bool frozen_;
   bool batch_statistics_;  // of the sub-batch; else the stored ones
-  Activation activation_;
   Layout layout_;
   int input_ = -1;
   std::array<int64_t, 4> offsets_{};  // of the layer's tensors, by Tensor

@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "cpu/operations/unary_operation.h"
 
 namespace dl::cpu {
@@ -10,8 +8,7 @@ template <class T>
 class ReluOperation final : public UnaryOperation<T> {
  public:
   ReluOperation(PlanBuilder& builder, const FusedOperation& operation) : UnaryOperation<T>(builder, operation) {
-    upper_ =
-        static_cast<float>(std::get<Relu>(builder.node(this->node()).kind).max.value_or(std::numeric_limits<double>::infinity()));
+    upper_ = to_activation(std::get<Relu>(builder.node(this->node()).kind)).upper;
     y_ = builder.create_value(this->node(), this->in().layout, this->in().type).buffer;
     builder.keep_for_backward(y_);
   }

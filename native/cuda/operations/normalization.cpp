@@ -1,5 +1,4 @@
 #include <array>
-#include <limits>
 
 #include "cuda/gradients.h"
 #include "cuda/operations/operations.h"
@@ -28,9 +27,6 @@ class Normalization final : public Operation {
     builder.keep_for_backward(x_);
     if (operation.residual) residual_ = builder.read_value(*operation.residual).buffer;
     for (size_t t = 0; t < offsets_.size(); ++t) offsets_[t] = builder.parameter(operation.node, t);
-    if (operation.activation) {
-      activation_ = {true, static_cast<float>(operation.activation->max.value_or(std::numeric_limits<double>::infinity()))};
-    }
     // Where nothing goes back through this layer, nobody needs x afterwards.
     const bool goes_back = builder.wants_gradient(operation.output);
     y_ = !goes_back && builder.has_one_reader(input_) ? builder.create_value_in_place(operation.output, input_).buffer
@@ -42,7 +38,7 @@ class Normalization final : public Operation {
     }
     if (batch_statistics_) statistics_ = builder.reduction(reduction(builder));
     // With a residual, x does not tell what the activation let pass.
-    if (residual_ >= 0 && activation_.present && goes_back) mask_ = builder.saved(rows_ * mask_bytes(channels_));
+    if (residual_ >= 0 && operation_.activation.present && goes_back) mask_ = builder.saved(rows_ * mask_bytes(channels_));
   }
 
   void plan_backward(PlanBuilder& builder) override {
@@ -105,7 +101,7 @@ class Normalization final : public Operation {
                                                    .y = arena_.at<T>(y_),
                                                    .scale = arena_.at<float>(scale_),
                                                    .shift = arena_.at<float>(shift_),
-                                                   .activation = activation_,
+                                                   .activation = operation_.activation,
                                                    .mask = arena_.at<uint8_t>(mask_)}),
           "a batch norm");
   }
@@ -128,7 +124,7 @@ class Normalization final : public Operation {
                                                     .shift = arena_.at<float>(shift_),
                                                     .slope = arena_.at<float>(slope_),
                                                     .offset = arena_.at<float>(offset_),
-                                                    .activation = stored ? Activation{} : activation_}),
+                                                    .activation = stored ? Activation{} : operation_.activation}),
           "a batch norm's gradient");
   }
 
@@ -152,7 +148,7 @@ class Normalization final : public Operation {
                                                   .mask = arena_.at<uint8_t>(mask_),
                                                   .dz = arena_.at<T>(dz_),
                                                   .saved = saved(),
-                                                  .activation = activation_,
+                                                  .activation = operation_.activation,
                                                   .weight_gradient = weight_gradient_.target(arena_, pass),
                                                   .bias_gradient = bias_gradient_.target(arena_, pass),
                                                   .slope = arena_.at<float>(slope_),
@@ -167,7 +163,6 @@ class Normalization final : public Operation {
   BatchNorm layer_;
   int input_;
   bool batch_statistics_;  // of the sub-batch; else the stored ones
-  Activation activation_;
   int64_t rows_ = 0;
   int64_t channels_ = 0;
   std::array<int64_t, 4> offsets_{};  // of the layer's tensors, by Tensor

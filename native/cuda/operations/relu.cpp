@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "cuda/operations/unary_operation.h"
 
 namespace dl::cuda {
@@ -10,8 +8,7 @@ template <class T>
 class ReluOperation final : public UnaryOperation<T> {
  public:
   ReluOperation(PlanBuilder& builder, const FusedOperation& operation) : UnaryOperation<T>(builder, operation, 2) {
-    const auto max = std::get<Relu>(builder.node(this->node()).kind).max;
-    upper_ = static_cast<float>(max.value_or(std::numeric_limits<double>::infinity()));
+    upper_ = to_activation(std::get<Relu>(builder.node(this->node()).kind)).upper;
     y_ = builder.create_value(this->node(), this->in().type).buffer;
     builder.keep_for_backward(y_);
   }

@@ -24,6 +24,11 @@ class ModelOnHost final : public DeviceModel {
     model_->prepare(computed(options), training);
   }
 
+  void release_plans() override {
+    throw_faults(index_);
+    model_->release_plans();
+  }
+
   void set_solver(Solver solver) override {
     throw_faults(index_);
     model_->set_solver(solver);

@@ -3,14 +3,9 @@
 #include <limits>
 
 #include "cuda/kernels/arithmetic/host_device.h"
+#include "engine/activation.h"
 
 namespace dl::cuda {
-
-/// y = min(max(v, 0), upper) where `present`; upper is infinite for a plain ReLU.
-struct Activation {
-  bool present = false;
-  float upper = 0;
-};
 
 /// What an activation lets pass: lower < v < upper.
 struct Bounds {
