@@ -22,6 +22,7 @@ const MEMBERS = {
     'prepare',
     'setSolver',
     'train',
+    'announce',
     'profile',
     'apply',
     'snapshot',
