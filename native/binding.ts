@@ -94,7 +94,7 @@ export interface EngineOptions {
 /** Host memory for the pixels of one batch, filled on the caller's thread and read by the engine thread. */
 export interface StagingBuffer {
   readonly byteLength: number;
-  /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end and while a job reads the buffer, CLOSED after {@link close}. */
+  /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end, while a job reads the buffer and once it was announced, CLOSED after {@link close}. */
   write(offset: number, bytes: Uint8Array): void;
   /** A copy of `length` bytes at `offset`; throws INVALID_ARGUMENT beyond the end, CLOSED after {@link close}. */
   read(offset: number, length: number): Uint8Array;
@@ -257,6 +257,12 @@ export interface Model {
   setSolver(solver: Solver): Promise<void>;
   /** One step; `labels` are class indices, one an image. */
   train(batch: ImageBatch, labels: Int32Array, options: TrainOptions): Promise<StepResult>;
+  /**
+   * Says that the step of this batch comes after those of the batches announced before. A GPU fetches the pixels of the next one while a
+   * step of this model computes; nothing else changes. All pixels must be there: the buffer cannot be written from now on, and closing it
+   * takes the announcement back. Throws INVALID_ARGUMENT, and CLOSED where the buffer is closed.
+   */
+  announce(batch: ImageBatch): void;
   /** One step as train() makes it, with the seconds of each layer. */
   profile(batch: ImageBatch, labels: Int32Array, options: TrainOptions): Promise<readonly LayerSeconds[]>;
   /** Confidences (count, classes), batchSize images at a time. */

@@ -25,6 +25,7 @@ const MEMBERS = {
     'prepare',
     'setSolver',
     'train',
+    'announce',
     'profile',
     'apply',
     'snapshot',

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { engineBinding } from '../native/index.js';
+import { engineBinding, type StagingBuffer as StagingBufferObject } from '../native/index.js';
 import { busy, makeEngine, makeModel, makeSlowModel, noiseBatch, refusal, refusalReason } from './support/engine.js';
 import { planOptions, SLOW_INPUT, SMALL_INPUT, trainOptions } from './support/graphs.js';
 
@@ -98,6 +98,63 @@ test('a buffer cannot be written while a job reads it', async (t) => {
   batch.buffer.write(0, new Uint8Array(1));
   await engine.close();
 });
+
+test('a buffer that was announced cannot be written any more, also not by an image, but can be read and trained on', async (t) => {
+  const engine = makeEngine();
+  const model = makeModel(engine);
+  const batch = noiseBatch(SMALL_INPUT, 2);
+  const before = batch.buffer.read(0, batch.buffer.byteLength);
+  model.announce(batch);
+  model.announce(batch);
+  for (const write of [() => batch.buffer.write(0, new Uint8Array(1)), () => imageInto(batch.buffer)]) {
+    const error = await refusal(write);
+    t.is(error.reason, 'INVALID_ARGUMENT');
+    t.regex(error.message, /announced/);
+  }
+  await model.train(batch, new Int32Array(2), trainOptions(2));
+  t.is(await refusalReason(() => batch.buffer.write(0, new Uint8Array(1))), 'INVALID_ARGUMENT');
+  t.deepEqual(batch.buffer.read(0, batch.buffer.byteLength), before);
+  await engine.close();
+});
+
+test('what is no batch, and a closed buffer, are not announced', async (t) => {
+  const engine = makeEngine();
+  const model = makeModel(engine);
+  const batch = noiseBatch(SMALL_INPUT, 2);
+  for (const wrong of [undefined, null, {}, { ...batch, format: 'int8' }, { ...batch, count: 0 }, { ...batch, buffer: {} }] as never[]) {
+    t.is(await refusalReason(() => model.announce(wrong)), 'INVALID_ARGUMENT');
+  }
+  batch.buffer.write(0, new Uint8Array(1));
+  batch.buffer.close();
+  t.is(await refusalReason(() => model.announce(batch)), 'CLOSED');
+  await engine.close();
+});
+
+/** Lets a black image of 8 x 8 pixels be written to the beginning of this buffer. */
+async function imageInto(target: StagingBufferObject): Promise<void> {
+  const workers = new (engineBinding().ImageWorkers)({ threads: 1, queueLength: 1 });
+  const shape = { width: 8, height: 8, channels: 3 };
+  const sourceBytes = 8 * 8 * 3;
+  try {
+    await workers.prepare({
+      source: new StagingBuffer(sourceBytes),
+      sourceOffset: 0,
+      sourceBytes,
+      pixels: shape,
+      target,
+      targetOffset: 0,
+      ...shape,
+      exact: true,
+      domain: null,
+      normalizeContrast: false,
+      augmentation: null,
+      index: 0,
+      group: 0,
+    });
+  } finally {
+    await workers.close();
+  }
+}
 
 test('a refused call gives the buffer back at once', async (t) => {
   const engine = makeEngine(1);

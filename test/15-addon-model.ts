@@ -91,6 +91,21 @@ test('steps run in the order of the calls', async (t) => {
   await Promise.all([together.close(), oneByOne.close()]);
 });
 
+test('announced batches change nothing, whether they come or not', async (t) => {
+  const [told, alone] = [makeModel(engine), makeModel(engine)];
+  const batches = [0, 1, 2, 3, 4].map((index) => noiseBatch(SMALL_INPUT, 4, index + 1));
+  for (const batch of batches) told.announce(batch);
+  batches[1]?.buffer.close();
+  for (const index of [0, 2, 4]) {
+    const batch = batches[index];
+    if (batch !== undefined) await told.train(batch, LABELS, trainOptions(4, index));
+    await step(alone, index);
+  }
+  t.deepEqual(await told.snapshot(), await alone.snapshot());
+  await Promise.all([told.close(), alone.close()]);
+  t.notThrows(() => told.announce(noiseBatch(SMALL_INPUT, 4)));
+});
+
 test('the confidences of each image add up to one', async (t) => {
   const model = makeModel(engine);
   const confidences = await model.apply(noiseBatch(SMALL_INPUT, 5), planOptions(2));

@@ -129,6 +129,17 @@ test('training on a GPU agrees with training on the CPU', async (t) => {
   t.is(applied?.className, wanted?.className);
 });
 
+test('steps whose pixels are fetched during the step before are those of single calls, bit for bit', async (t) => {
+  const { client } = t.context;
+  const parameters = { runtime: 'gpu', precision: 'float32' } as const;
+  const [streamed, called] = [await readSmall(client, parameters), await readSmall(client, parameters)];
+  const batches = Array.from({ length: 6 }, (_, step) => ({ images: images(step), labels: [0, 1, 0, 1] }));
+  const losses: number[] = [];
+  for await (const { loss } of streamed.trainBatches(batches)) losses.push(loss);
+  t.deepEqual(losses, await train(called, batches.length));
+  t.deepEqual(await tensorsOf(streamed), await tensorsOf(called));
+});
+
 test('classifiers of several devices train at the same time', async (t) => {
   const { client } = t.context;
   const places = [{ runtime: 'cpu' }, { runtime: 'gpu', gpu: 0 }, { runtime: 'gpu', gpu: 1 }] as const;

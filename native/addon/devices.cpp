@@ -25,9 +25,10 @@ std::string backend_file() {
   return std::filesystem::path(here.dli_fname).parent_path() / "dl_cuda.so";
 }
 
-/// Found once in the life of the process.
+/// Found once in the life of the process, and never destroyed: when it ends, what a device would be given back to, NVIDIA's
+/// libraries, may have ended before.
 FoundDevices& found_gpus() {
-  static FoundDevices found = open_backend(backend_file());
+  static FoundDevices& found = *new FoundDevices(open_backend(backend_file()));
   return found;
 }
 

@@ -93,8 +93,8 @@ ImageJob::ImageJob(Napi::Env env, const Napi::Value& request, Napi::Promise::Def
   const int64_t target_offset = fields.integer("targetOffset", 0, kMaxBytes);
   const Napi::Value source = fields.value("source"), target = fields.value("target");
   // From here on nothing runs JavaScript: a getter that closes a buffer has done so by now.
-  source_ = StagingBuffer::to_bytes(env, source, "source", source_offset, source_bytes);
-  target_ = StagingBuffer::to_bytes(env, target, "target", target_offset, task_.shape.size());
+  source_ = StagingBuffer::to_bytes(env, source, "source", source_offset, source_bytes, StagingBuffer::Use::kRead);
+  target_ = StagingBuffer::to_bytes(env, target, "target", target_offset, task_.shape.size(), StagingBuffer::Use::kWritten);
   if (source_.memory == target_.memory) fields.refuse("target", "is the source");
   task_.source = source_.bytes;
   result_ = {reinterpret_cast<uint8_t*>(target_.bytes.data()), target_.bytes.size()};

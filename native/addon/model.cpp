@@ -30,15 +30,15 @@ struct Reshaped {
 
 void ModelObject::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<ModelObject>;
-  Self::define(
-      env, exports,
-      {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
-       Self::getter<&ModelObject::parameter_count>("parameterCount"), Self::getter<&ModelObject::memory_bytes>("memoryBytes"),
-       Self::method<&ModelObject::plan_memory>("planMemory"), Self::method<&ModelObject::prepare>("prepare"),
-       Self::method<&ModelObject::set_solver>("setSolver"), Self::method<&ModelObject::train>("train"),
-       Self::method<&ModelObject::profile>("profile"), Self::method<&ModelObject::apply>("apply"),
-       Self::method<&ModelObject::snapshot>("snapshot"), Self::method<&ModelObject::restore>("restore"),
-       Self::method<&ModelObject::reshape>("reshape"), Self::method<&ModelObject::close>("close")});
+  Self::define(env, exports,
+               {Self::getter<&ModelObject::tensors>("tensors"), Self::getter<&ModelObject::layers>("layers"),
+                Self::getter<&ModelObject::parameter_count>("parameterCount"),
+                Self::getter<&ModelObject::memory_bytes>("memoryBytes"), Self::method<&ModelObject::plan_memory>("planMemory"),
+                Self::method<&ModelObject::prepare>("prepare"), Self::method<&ModelObject::set_solver>("setSolver"),
+                Self::method<&ModelObject::train>("train"), Self::method<&ModelObject::announce>("announce"),
+                Self::method<&ModelObject::profile>("profile"), Self::method<&ModelObject::apply>("apply"),
+                Self::method<&ModelObject::snapshot>("snapshot"), Self::method<&ModelObject::restore>("restore"),
+                Self::method<&ModelObject::reshape>("reshape"), Self::method<&ModelObject::close>("close")});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) {
@@ -116,13 +116,21 @@ Napi::Value ModelObject::train(const Napi::CallbackInfo& info) {
       [&] {
         StagedImages images = StagingBuffer::to_images(info.Env(), info[0]);
         std::vector<int32_t> labels = to_labels(info[1], images.count);
-        const TrainOptions options = to_train_options(info[2]);
+        TrainOptions options = to_train_options(info[2]);
+        options.upcoming = state_->upcoming.get();  // the job keeps the state
         return [images = std::move(images), labels = std::move(labels), options, called = Clock::now()](Model& model) {
           const std::chrono::duration<double> queued = Clock::now() - called;
+          options.upcoming->begin(images.id);
           return TimedStep{queued.count(), model.train(images.view(model.graph().input()), labels, options)};
         };
       },
       [](Napi::Env env, ModelState&, TimedStep&& step) { return to_js_step_result(env, step); });
+}
+
+Napi::Value ModelObject::announce(const Napi::CallbackInfo& info) {
+  const StagedImages images = StagingBuffer::to_announced(info.Env(), info[0]);
+  state_->upcoming->announce({images.format, images.count, images.memory->bytes(), images.id}, images.memory);
+  return info.Env().Undefined();
 }
 
 Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {

@@ -28,6 +28,7 @@ class ModelObject {
   Napi::Value prepare(const Napi::CallbackInfo& info);
   Napi::Value set_solver(const Napi::CallbackInfo& info);
   Napi::Value train(const Napi::CallbackInfo& info);
+  Napi::Value announce(const Napi::CallbackInfo& info);
   Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value apply(const Napi::CallbackInfo& info);
   Napi::Value snapshot(const Napi::CallbackInfo& info);

@@ -12,6 +12,7 @@
 #include "addon/error.h"
 #include "addon/job.h"
 #include "engine/graph.h"
+#include "engine/upcoming_batches.h"
 
 namespace dl::addon {
 
@@ -25,6 +26,8 @@ struct ModelState {
   Graph graph;  // as of the last job that was settled
   int64_t memory_bytes = 0;
   bool closed = false;
+  /// Of any thread.
+  const std::shared_ptr<UpcomingBatches> upcoming = std::make_shared<UpcomingBatches>();
 
   /// Tells the garbage collector how much memory the model holds outside the JavaScript heap.
   void account(Napi::Env env, int64_t bytes) {

@@ -1,5 +1,6 @@
 #include "addon/staging_buffer.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -23,9 +24,14 @@ size_t to_byte_length(const Napi::Value& value) {
   return static_cast<size_t>(number);
 }
 
+uint64_t new_id() {
+  static std::atomic<uint64_t> last = 0;  // of the threads of all environments
+  return ++last;
+}
+
 }  // namespace
 
-StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::calloc(size, 1))), size_(size) {
+StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::calloc(size, 1))), size_(size), id_(new_id()) {
   if (data_ == nullptr) {
     throw Error(Reason::kOutOfMemory, "a staging buffer of " + std::to_string(size) + " bytes could not be had",
                 {{"bytes", std::to_string(size)}});
@@ -41,7 +47,7 @@ ImageBatch StagedImages::view(ImageShape shape) const {
     throw invalid_argument("buffer", std::to_string(bytes.size()) + " bytes do not hold " + std::to_string(count) +
                                          " images of " + std::to_string(image_bytes) + " bytes");
   }
-  return {format, count, bytes.first(static_cast<size_t>(count) * image_bytes)};
+  return {format, count, bytes.first(static_cast<size_t>(count) * image_bytes), id};
 }
 
 void StagingBuffer::define(Napi::Env env, Napi::Object exports) {
@@ -69,6 +75,7 @@ Napi::Value StagingBuffer::byte_length(const Napi::CallbackInfo& info) {
 Napi::Value StagingBuffer::write(const Napi::CallbackInfo& info) {
   if (memory_ == nullptr) throw closed("staging buffer");
   if (lock_.use_count() > 1) throw invalid_argument("buffer", "a job that has not ended reads it");
+  expect_not_announced("buffer");
   if (!info[0].IsNumber()) throw invalid_argument("offset", "is not a number");
   if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
     throw invalid_argument("bytes", "is not a Uint8Array");
@@ -108,22 +115,29 @@ Napi::Value StagingBuffer::close(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-StagedImages StagingBuffer::to_images(Napi::Env env, const Napi::Value& batch) {
+void StagingBuffer::expect_not_announced(const std::string& argument) const {
+  if (announced_) throw invalid_argument(argument, "its pixels were announced and stay as they are");
+}
+
+StagedImages StagingBuffer::to_images(Napi::Env env, const Napi::Value& batch, bool announced) {
   const Fields fields = option_fields(batch, "batch");
   const std::string format = fields.string("format");
   if (format != "uint8" && format != "float32") fields.refuse("format", "'" + format + "' is none of uint8, float32");
   const int64_t count = fields.integer("count", 1, kMaxExtent);
-  const StagingBuffer* buffer = Wrapped<StagingBuffer>::unwrap(env, fields.value("buffer"));
+  StagingBuffer* buffer = Wrapped<StagingBuffer>::unwrap(env, fields.value("buffer"));
   if (buffer == nullptr) fields.refuse("buffer", "is no StagingBuffer");
   if (buffer->memory_ == nullptr) throw closed("staging buffer");
-  return {buffer->memory_, buffer->lock_, format == "uint8" ? PixelFormat::kUint8 : PixelFormat::kFloat32, count};
+  buffer->announced_ |= announced;
+  return {buffer->memory_, buffer->lock_, format == "uint8" ? PixelFormat::kUint8 : PixelFormat::kFloat32, count,
+          buffer->announced_ ? buffer->memory_->id() : 0};
 }
 
 StagedBytes StagingBuffer::to_bytes(Napi::Env env, const Napi::Value& value, const std::string& argument, int64_t offset,
-                                    int64_t count) {
+                                    int64_t count, Use use) {
   const StagingBuffer* buffer = Wrapped<StagingBuffer>::unwrap(env, value);
   if (buffer == nullptr) throw invalid_argument(argument, "is no StagingBuffer");
   if (buffer->memory_ == nullptr) throw closed("staging buffer");
+  if (use == Use::kWritten) buffer->expect_not_announced(argument);
   if (offset + count > static_cast<int64_t>(buffer->size_)) {
     throw invalid_argument(argument, std::to_string(count) + " bytes at the offset " + std::to_string(offset) +
                                          " reach beyond a buffer of " + std::to_string(buffer->size_) + " bytes");

@@ -19,6 +19,8 @@ class StagingMemory {
   explicit StagingMemory(size_t size);
 
   std::span<std::byte> bytes() const { return {data_.get(), size_}; }
+  /// Of no other memory in this process, and never 0.
+  uint64_t id() const { return id_; }
 
  private:
   struct Free {
@@ -26,6 +28,7 @@ class StagingMemory {
   };
   std::unique_ptr<std::byte, Free> data_;
   size_t size_;
+  uint64_t id_;
 };
 
 /// The images of a job: while one exists, its staging buffer cannot be written. Made and destroyed on the JavaScript thread.
@@ -34,6 +37,7 @@ struct StagedImages {
   std::shared_ptr<void> write_lock;
   PixelFormat format = PixelFormat::kUint8;
   int64_t count = 0;
+  uint64_t id = 0;  // of an announced batch: its pixels change no more
 
   /// The engine's view for images of this shape; throws kInvalidArgument where the buffer is too small for them.
   ImageBatch view(ImageShape shape) const;
@@ -64,17 +68,23 @@ class StagingBuffer {
   Napi::Value close(const Napi::CallbackInfo& info);
 
   /// An ImageBatch of native/binding.ts; throws kInvalidArgument, and kClosed for a closed buffer.
-  static StagedImages to_images(Napi::Env env, const Napi::Value& batch);
+  static StagedImages to_images(Napi::Env env, const Napi::Value& batch) { return to_images(env, batch, false); }
+  /// The same of one that is announced: its buffer refuses to be written from now on.
+  static StagedImages to_announced(Napi::Env env, const Napi::Value& batch) { return to_images(env, batch, true); }
 
+  enum class Use { kRead, kWritten };
   /// `count` bytes of a staging buffer; throws kInvalidArgument, which names `argument`, and kClosed for a closed buffer.
   static StagedBytes to_bytes(Napi::Env env, const Napi::Value& buffer, const std::string& argument, int64_t offset,
-                              int64_t count);
+                              int64_t count, Use use);
 
  private:
+  static StagedImages to_images(Napi::Env env, const Napi::Value& batch, bool announced);
+  void expect_not_announced(const std::string& argument) const;
   void release(Napi::Env env);
 
   size_t size_;
-  std::shared_ptr<StagingMemory> memory_;                      // null after close()
+  std::shared_ptr<StagingMemory> memory_;  // null after close()
+  bool announced_ = false;
   std::shared_ptr<void> lock_ = std::make_shared<char>('\0');  // its copies are the jobs that read
 };
 

@@ -2,17 +2,23 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
+#include <utility>
 
 #include "cuda/device.h"
 #include "cuda/runtime/error.h"
 #include "engine/check_step.h"
+#include "engine/upcoming_batches.h"
 
 namespace dl::cuda {
 
 CudaModel::CudaModel(CudaDevice& device, const Graph& graph, Solver solver, uint64_t seed)
     : device_(device), graph_(graph), seed_(seed), parameters_(graph, solver, device.handles(), device.transfer()) {}
 
-CudaModel::~CudaModel() = default;
+CudaModel::~CudaModel() {
+  // What is on its way to the plan's memory arrives before that is gone. Fails only where the device is lost.
+  cudaStreamSynchronize(device_.handles().copy());
+}
 
 int64_t CudaModel::memory_bytes() const {
   int64_t bytes = parameters_.bytes();
@@ -35,6 +41,8 @@ Plan& CudaModel::plan(PlanOptions options, bool training) {
 
 void CudaModel::release(bool training) {
   if (training) {
+    device_.handles().copy().synchronize();
+    fetched_.reset();
     step_.reset();
     training_refreshed_.reset();
     training_plan_.reset();
@@ -69,14 +77,37 @@ void CudaModel::refresh(Plan& plan, std::optional<Version>& refreshed, bool trai
   refreshed = version_;
 }
 
-void CudaModel::upload(const Plan& plan, const ImageBatch& images) {
-  const Handles& handles = device_.handles();
-  converted_.hold(handles.copy());
-  device_.transfer().upload(images.pixels.data(), plan.pixels(), static_cast<int64_t>(images.pixels.size()), handles.copy());
-  arrived_.record(handles.copy());
-  arrived_.hold(handles.compute());
+void CudaModel::fetch(const Plan& plan, const ImageBatch& images) {
+  const Stream& copy = device_.handles().copy();
+  converted_.hold(copy);
+  device_.transfer().upload(images.pixels.data(), plan.pixels(), static_cast<int64_t>(images.pixels.size()), copy);
+  arrived_.record(copy);
+}
+
+void CudaModel::convert(const Plan& plan, const ImageBatch& images) {
+  const Stream& compute = device_.handles().compute();
+  arrived_.hold(compute);
   plan.convert(plan.pixels(), images.format, 0, images.count);
-  converted_.record(handles.compute());
+  converted_.record(compute);
+}
+
+void CudaModel::fetch_upcoming(const Plan& plan, UpcomingBatches& upcoming) {
+  const int64_t images = plan.options().batch_size;
+  while (!device_.handles().compute().idle()) {
+    const std::optional<UpcomingBatches::Held> next = upcoming.next();
+    const int64_t bytes = next ? images * graph_.input().size() * next->images.value_bytes() : 0;
+    if (next && bytes <= static_cast<int64_t>(next->images.pixels.size())) {
+      try {
+        fetch(plan, next->images.slice(0, images, graph_.input()));
+        fetched_ = {next->images.id, next->images.format};
+      } catch (const Error& error) {
+        // The step under way does not need it, and the batch's own step fetches it again.
+        if (error.reason() == Reason::kDeviceLost) throw;
+      }
+      return;
+    }
+    std::this_thread::yield();
+  }
 }
 
 void CudaModel::upload_inputs(const Plan& plan, std::span<const int32_t> labels, const TrainOptions& options,
@@ -117,15 +148,24 @@ StepResult CudaModel::train(const ImageBatch& images, std::span<const int32_t> l
 
     StepResult result;
     const int64_t size = options.plan.batch_size;
+    const std::optional<Fetched> fetched = std::exchange(fetched_, std::nullopt);
+    const bool first_is_there = fetched && fetched->id == images.id && fetched->format == images.format;
     const auto send = [&](int64_t first) {
+      const ImageBatch part = images.slice(first, size, graph_.input());
       upload_inputs(plan, labels.subspan(static_cast<size_t>(first), static_cast<size_t>(size)), options, rule, first);
-      upload(plan, images.slice(first, size, graph_.input()));
+      if (first > 0 || !first_is_there) fetch(plan, part);
+      convert(plan, part);
     };
     send(0);
     for (int64_t first = 0; first < images.count; first += size) {
       const bool last = first + size == images.count;
       step_->run(first == 0, last);
-      if (!last) send(first + size);  // while the device computes
+      // While the device computes:
+      if (!last) {
+        send(first + size);
+      } else if (options.upcoming != nullptr) {
+        fetch_upcoming(plan, *options.upcoming);
+      }
       step_->wait(result);
     }
     check_step(step_->report().verdict, step_->report().sums, images.count, result);
@@ -145,7 +185,9 @@ void CudaModel::apply(const ImageBatch& images, const PlanOptions& options, std:
     for (int64_t first = 0; first < images.count; first += options.batch_size) {
       // Images do not see each other: what a short last sub-batch leaves of the one before is computed and dropped.
       const int64_t count = std::min(options.batch_size, images.count - first);
-      upload(plan, images.slice(first, count, graph_.input()));
+      const ImageBatch part = images.slice(first, count, graph_.input());
+      fetch(plan, part);
+      convert(plan, part);
       apply_.run(stream, [&](bool /*captured*/) { plan.forward(); });
       device_.transfer().download(plan.confidences(), confidences.data() + first * classes,
                                   count * classes * static_cast<int64_t>(sizeof(float)), stream);

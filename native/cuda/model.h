@@ -36,13 +36,23 @@ class CudaModel final : public DeviceModel {
     bool operator==(const Version&) const = default;
   };
 
+  /// Pixels for the next step that lie in the training plan already, or are on their way there.
+  struct Fetched {
+    uint64_t id = 0;
+    PixelFormat format = PixelFormat::kUint8;
+  };
+
   Plan& plan(PlanOptions options, bool training);
   /// Gives up a plan and what belongs to it.
   void release(bool training);
   /// Brings copies of values and what follows from stored statistics up to date.
   void refresh(Plan& plan, std::optional<Version>& refreshed, bool training);
-  /// Enqueues a sub-batch's way to the first activation.
-  void upload(const Plan& plan, const ImageBatch& images);
+  /// Enqueues a sub-batch's way to the device, as soon as the pixels that were there are converted.
+  void fetch(const Plan& plan, const ImageBatch& images);
+  /// Enqueues the way of what was fetched to the first activation.
+  void convert(const Plan& plan, const ImageBatch& images);
+  /// While a step computes: waits for an upcoming batch, but not longer than for the step, and fetches its first sub-batch.
+  void fetch_upcoming(const Plan& plan, UpcomingBatches& upcoming);
   void upload_inputs(const Plan& plan, std::span<const int32_t> labels, const TrainOptions& options, const StepRule& rule,
                      int64_t images_before);
 
@@ -53,6 +63,7 @@ class CudaModel final : public DeviceModel {
   Version version_;
   Event converted_;  // the pixels' room on the device is free again
   Event arrived_;
+  std::optional<Fetched> fetched_;
   std::unique_ptr<Plan> training_plan_;
   std::unique_ptr<Plan> inference_plan_;
   std::optional<Version> training_refreshed_;

@@ -120,6 +120,7 @@ void Plan::convert(const void* pixels, PixelFormat format, int64_t first, int64_
 void Plan::begin_step() const {
   const int64_t first = parameters_.trained_size();
   const auto bytes = static_cast<size_t>(parameters_.size() - first) * sizeof(float);
+  if (bytes == 0) return;  // no batch norm: an empty copy has no place in a graph
   check(cudaMemcpyAsync(pass_.next_statistics + first, pass_.values + first, bytes, cudaMemcpyDeviceToDevice,
                         pass_.launch().stream),
         "copying statistics");

@@ -12,6 +12,8 @@
 
 namespace dl {
 
+class UpcomingBatches;
+
 /// Arithmetic of convolutions and fully connected layers. kTf32, on GPUs alone: activations in float32, products of their upper
 /// 19 bits.
 enum class Precision { kFloat32, kTf32, kBfloat16 };
@@ -22,12 +24,14 @@ struct ImageBatch {
   PixelFormat format = PixelFormat::kUint8;
   int64_t count = 0;
   std::span<const std::byte> pixels;
+  /// Two batches of the same id, unless it is 0, have the same pixels.
+  uint64_t id = 0;
 
   int64_t value_bytes() const { return format == PixelFormat::kUint8 ? 1 : 4; }
   /// The images [first, first + images) of this shape.
   ImageBatch slice(int64_t first, int64_t images, const ImageShape& shape) const {
     const int64_t image = shape.size() * value_bytes();
-    return {format, images, pixels.subspan(static_cast<size_t>(first * image), static_cast<size_t>(images * image))};
+    return {format, images, pixels.subspan(static_cast<size_t>(first * image), static_cast<size_t>(images * image)), 0};
   }
 };
 
@@ -63,7 +67,8 @@ struct TrainOptions {
   double max_gradient_norm = 0;            // 0: no clipping
   std::vector<double> class_weights = {};  // one a class; empty: all 1
 
-  StepProfile* profile = nullptr;  // the seconds of each layer are added to it where the device knows them: on the CPU
+  UpcomingBatches* upcoming = nullptr;  // whose pixels a GPU fetches while it computes
+  StepProfile* profile = nullptr;       // the seconds of each layer are added to it where the device knows them: on the CPU
 };
 
 struct StepResult {

@@ -137,6 +137,11 @@ export class Classifier {
     return labels;
   }
 
+  /** Says that a batch's step comes next, after those announced before: a GPU may fetch its pixels while it computes. */
+  announce(pixels: ImageBatch): void {
+    this.#residence.model.announce(pixels);
+  }
+
   /** One optimisation step; it is applied when the promise resolves, and not at all when it rejects. */
   train(batch: CommittedBatch): Promise<TrainResult> {
     return this.#exclusively(() => this.#makeStep(batch));

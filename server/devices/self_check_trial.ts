@@ -52,7 +52,10 @@ export async function runTrial(
     const gradientNorms: number[] = [];
     for (let step = 0; step < STEPS; step++) {
       const batch = { buffer: bytes, format: 'uint8', count: IMAGES } as const;
-      const { loss, gradientNorm } = await model.train(batch, labels(step), { ...plan, ...RULE, step });
+      const stepped = model.train(batch, labels(step), { ...plan, ...RULE, step });
+      // The next step's pixels are those of this one: a GPU fetches them meanwhile.
+      model.announce(batch);
+      const { loss, gradientNorm } = await stepped;
       losses.push(loss);
       gradientNorms.push(gradientNorm);
     }

@@ -76,6 +76,7 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
       const received = await finish(classifier.settings, NEVER_ABORTED);
       const early = augmentation === null || augmentation.waitsForStep ? received : await augmentation.apply(received, 0);
       await turn.queue;
+      if (!augmentation?.waitsForStep) classifier.announce(early.pixels);
       const inTurn = async () => {
         const refused = await turn.begin();
         const images = augmentation?.waitsForStep ? await augmentation.apply(early, classifier.step) : early;

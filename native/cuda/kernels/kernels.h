@@ -14,9 +14,9 @@
 /// The own kernels of a training step: launchers in plain C++, one a kernel or a fixed short sequence of kernels.
 ///
 /// Every launcher only enqueues on `launch.stream`: no allocation, no synchronisation, so that it may be captured in a CUDA
-/// graph. It returns what cudaGetLastError() says after the launch. All pointers are device pointers unless it is said otherwise;
-/// the jobs themselves are read on the host during the call. Values that change from step to step are read from StepInputs on
-/// the device, so that they need no new capture.
+/// graph. It returns what the launch itself said: what libraries leave in cudaGetLastError() is none of its. All pointers are
+/// device pointers unless it is said otherwise; the jobs themselves are read on the host during the call. Values that change from
+/// step to step are read from StepInputs on the device, so that they need no new capture.
 ///
 /// Activations are NHWC: (rows, channels) with rows = images * height * width, without padding. T is float or Bfloat16;
 /// arithmetic and sums are float32. Pointers to T want an alignment of 16 bytes (kAlignment); where channels (or, for layers that

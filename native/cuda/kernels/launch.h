@@ -8,6 +8,7 @@
 #include "cuda/kernels/kernels.h"
 
 #if !defined(__CUDACC__)
+#include <functional>
 #include <memory>
 #include <vector>
 #endif
@@ -20,7 +21,7 @@ namespace dl::cuda {
 ///   Shared, State              the block's shared memory; what a thread keeps from phase to phase
 ///   phase<P>(place, shared, state) const
 /// Compiled by nvcc, launch() starts it on the device; compiled as plain C++, launch() runs the same phases block by block on the
-/// host.
+/// host, at once or when on_host_stream wants it.
 struct Nothing {};
 
 struct Place {
@@ -61,14 +62,16 @@ cudaError_t launch(const Launch& launch, int64_t blocks, const Program& program)
   config.stream = launch.stream;
   config.attrs = &overlap;
   config.numAttrs = launch.overlap ? 1 : 0;
-  const cudaError_t error = cudaLaunchKernelEx(&config, run<Program>, program);
-  return error != cudaSuccess ? error : cudaGetLastError();
+  return cudaLaunchKernelEx(&config, run<Program>, program);
 }
 
 #else
 
+/// Takes what is launched on the host, to do it in its turn; null: it is done at once.
+inline void (*on_host_stream)(cudaStream_t stream, std::function<void()> work) = nullptr;
+
 template <class Program>
-cudaError_t launch(const Launch& /*launch*/, int64_t blocks, const Program& program) {
+void run_on_host(int64_t blocks, const Program& program) {
   std::vector<typename Program::State> states(Program::kThreads);
   for (int64_t block = 0; block < blocks; ++block) {
     const auto shared = std::make_unique<typename Program::Shared>();
@@ -81,6 +84,15 @@ cudaError_t launch(const Launch& /*launch*/, int64_t blocks, const Program& prog
       (all_threads(std::integral_constant<int, kPhase>()), ...);
     }
     (std::make_integer_sequence<int, Program::kPhases>());
+  }
+}
+
+template <class Program>
+cudaError_t launch(const Launch& launch, int64_t blocks, const Program& program) {
+  if (on_host_stream == nullptr) {
+    run_on_host(blocks, program);
+  } else {
+    on_host_stream(launch.stream, [blocks, program] { run_on_host(blocks, program); });
   }
   return cudaSuccess;
 }

@@ -8,6 +8,16 @@ Stream::Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocki
 
 void Stream::synchronize() const { check(cudaStreamSynchronize(stream_), "waiting for the device"); }
 
+bool Stream::idle() const {
+  const cudaError_t error = cudaStreamQuery(stream_);
+  if (error == cudaErrorNotReady) {
+    cudaGetLastError();  // it is none
+    return false;
+  }
+  check(error, "asking the device whether it is ready");
+  return true;
+}
+
 Event::Event() { check(cudaEventCreate(&event_), "making an event"); }
 
 void Event::record(cudaStream_t stream) const { check(cudaEventRecord(event_, stream), "recording an event"); }

@@ -14,6 +14,8 @@ class Stream {
 
   operator cudaStream_t() const { return stream_; }
   void synchronize() const;
+  /// Whether all that was enqueued has been done.
+  bool idle() const;
 
  private:
   cudaStream_t stream_ = nullptr;

@@ -5,6 +5,7 @@
 #include "cuda/convolution/planned_convolution.h"
 #include "cuda/matrix_product.h"
 #include "cuda/runtime/repeated_work.h"
+#include "test/cuda_on_host/streams.h"
 
 namespace dl::cuda {
 namespace {
@@ -52,29 +53,31 @@ void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, 
   pointers_ = pointers;
 }
 
-void PlannedConvolution::execute(const Pass& /*pass*/) const {
-  const auto& [x, w, y, workspace] = pointers_;
-  // Whatever lies where the plan says that scratch memory is must not matter.
-  std::fill_n(static_cast<std::byte*>(workspace), workspace_bytes_, std::byte{0xff});
-  const int64_t in = shape_.images * shape_.in.size(), out = shape_.images * shape_.out.size();
-  const int64_t filters = shape_.out.channels * shape_.kernel[0] * shape_.kernel[1] * shape_.in.channels / shape_.groups;
-  const DataType type = shape_.type;
-  using enum ConvolutionShape::Direction;
-  std::vector<double> sums(static_cast<size_t>(shape_.direction == kForward ? out : shape_.direction == kData ? in : filters));
-  for_each_product(shape_, [&](int64_t i, int64_t f, int64_t o) {
-    const auto product = [&](const void* a, int64_t p, const void* b, int64_t q) {
-      return static_cast<double>(value(a, type, p)) * static_cast<double>(value(b, type, q));
-    };
-    if (shape_.direction == kForward) sums[static_cast<size_t>(o)] += product(x, i, w, f);
-    if (shape_.direction == kData) sums[static_cast<size_t>(i)] += product(y, o, w, f);
-    if (shape_.direction == kFilter) sums[static_cast<size_t>(f)] += product(x, i, y, o);
+void PlannedConvolution::execute(const Pass& pass) const {
+  test::enqueue(pass.launch().stream, [=, this] {
+    const auto& [x, w, y, workspace] = pointers_;
+    // Whatever lies where the plan says that scratch memory is must not matter.
+    std::fill_n(static_cast<std::byte*>(workspace), workspace_bytes_, std::byte{0xff});
+    const int64_t in = shape_.images * shape_.in.size(), out = shape_.images * shape_.out.size();
+    const int64_t filters = shape_.out.channels * shape_.kernel[0] * shape_.kernel[1] * shape_.in.channels / shape_.groups;
+    const DataType type = shape_.type;
+    using enum ConvolutionShape::Direction;
+    std::vector<double> sums(static_cast<size_t>(shape_.direction == kForward ? out : shape_.direction == kData ? in : filters));
+    for_each_product(shape_, [&](int64_t i, int64_t f, int64_t o) {
+      const auto product = [&](const void* a, int64_t p, const void* b, int64_t q) {
+        return static_cast<double>(value(a, type, p)) * static_cast<double>(value(b, type, q));
+      };
+      if (shape_.direction == kForward) sums[static_cast<size_t>(o)] += product(x, i, w, f);
+      if (shape_.direction == kData) sums[static_cast<size_t>(i)] += product(y, o, w, f);
+      if (shape_.direction == kFilter) sums[static_cast<size_t>(f)] += product(x, i, y, o);
+    });
+    void* result = shape_.direction == kForward ? y : shape_.direction == kData ? x : w;
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const auto index = static_cast<int64_t>(i);
+      const double before = shape_.added ? static_cast<double>(value(result, shape_.result, index)) : 0;
+      put(result, shape_.result, index, before + sums[i]);
+    }
   });
-  void* result = shape_.direction == kForward ? y : shape_.direction == kData ? x : w;
-  for (size_t i = 0; i < sums.size(); ++i) {
-    const auto index = static_cast<int64_t>(i);
-    const double before = shape_.added ? static_cast<double>(value(result, shape_.result, index)) : 0;
-    put(result, shape_.result, index, before + sums[i]);
-  }
 }
 
 void MatrixProduct::Release::operator()(cublasLtMatmulDesc_t) const {}
@@ -85,18 +88,20 @@ MatrixProduct::MatrixProduct(PlanBuilder& builder, const Matrix& a, const Matrix
 
 void MatrixProduct::bind(const Arena& /*arena*/, const Handles& /*handles*/) {}
 
-void MatrixProduct::execute(const Pass& /*pass*/, const void* a, const void* b, void* c) const {
-  const int64_t inner = a_.transposed ? a_.rows : a_.columns;
-  for (int64_t row = 0; row < c_.rows; ++row)
-    for (int64_t column = 0; column < c_.columns; ++column) {
-      double sum = 0;
-      for (int64_t i = 0; i < inner; ++i) {
-        const int64_t p = a_.transposed ? i * a_.columns + row : row * a_.columns + i;
-        const int64_t q = b_.transposed ? column * b_.columns + i : i * b_.columns + column;
-        sum += static_cast<double>(value(a, a_.type, p)) * static_cast<double>(value(b, b_.type, q));
+void MatrixProduct::execute(const Pass& pass, const void* a, const void* b, void* c) const {
+  test::enqueue(pass.launch().stream, [=, this] {
+    const int64_t inner = a_.transposed ? a_.rows : a_.columns;
+    for (int64_t row = 0; row < c_.rows; ++row)
+      for (int64_t column = 0; column < c_.columns; ++column) {
+        double sum = 0;
+        for (int64_t i = 0; i < inner; ++i) {
+          const int64_t p = a_.transposed ? i * a_.columns + row : row * a_.columns + i;
+          const int64_t q = b_.transposed ? column * b_.columns + i : i * b_.columns + column;
+          sum += static_cast<double>(value(a, a_.type, p)) * static_cast<double>(value(b, b_.type, q));
+        }
+        put(c, c_.type, row * c_.columns + column, sum);
       }
-      put(c, c_.type, row * c_.columns + column, sum);
-    }
+  });
 }
 
 Handles::Handles(int device) { cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device); }

@@ -1,0 +1,183 @@
+// The streams and events of the stand-in for the CUDA runtime.
+#include "test/cuda_on_host/streams.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "cuda/kernels/launch.h"
+
+namespace dl::test {
+namespace {
+
+struct HostStream;
+
+/// A number of pieces of work in a stream.
+struct Point {
+  HostStream* stream = nullptr;
+  uint64_t done = 0;
+
+  bool reached() const;
+};
+
+/// Work, or the wait for a point.
+struct Piece {
+  std::function<void()> work;
+  Point awaited;
+};
+
+struct HostStream {
+  Pace pace = Pace::kAtOnce;
+  std::deque<Piece> waiting;  // the first until it has been done
+  bool busy = false;          // with the first
+  uint64_t done = 0;
+  bool asked = true;  // since something was put into it
+  cudaError_t refusal = cudaSuccess;
+  int copies_before_refusal = 0;
+
+  Point end() { return {this, done + waiting.size()}; }
+};
+
+bool Point::reached() const { return stream == nullptr || stream->done >= done; }
+
+/// Those that this thread has used.
+thread_local std::vector<HostStream*> streams;
+thread_local bool hurrying = false;
+
+void reach(const Point& point);
+
+void do_next(HostStream& stream) {
+  const Piece& piece = stream.waiting.front();
+  stream.busy = true;
+  if (piece.work) {
+    piece.work();
+  } else {
+    reach(piece.awaited);
+  }
+  stream.busy = false;
+  stream.waiting.pop_front();
+  ++stream.done;
+}
+
+/// Lets the streams that do everything at once do what they can.
+void hurry() {
+  if (std::exchange(hurrying, true)) return;
+  for (bool idle = false; !idle;) {
+    idle = true;
+    for (HostStream* stream : streams) {
+      if (stream->pace == Pace::kLate || stream->busy || stream->waiting.empty()) continue;
+      const Piece& next = stream->waiting.front();
+      if (!next.work && !next.awaited.reached()) continue;
+      do_next(*stream);
+      idle = false;
+    }
+  }
+  hurrying = false;
+}
+
+void reach(const Point& point) {
+  while (!point.reached()) {
+    do_next(*point.stream);
+    hurry();
+  }
+}
+
+void put(HostStream& stream, Piece piece) {
+  if (std::ranges::find(streams, &stream) == streams.end()) streams.push_back(&stream);
+  stream.waiting.push_back(std::move(piece));
+  stream.asked = false;
+  hurry();
+}
+
+HostStream& at(cudaStream_t stream) { return *reinterpret_cast<HostStream*>(stream); }
+Point& at(cudaEvent_t event) { return *reinterpret_cast<Point*>(event); }
+
+[[maybe_unused]] const bool kernels_go_into_streams = [] {
+  cuda::on_host_stream = enqueue;
+  return true;
+}();
+
+}  // namespace
+
+void set_pace(cudaStream_t stream, Pace pace) {
+  at(stream).pace = pace;
+  hurry();
+}
+
+void enqueue(cudaStream_t stream, std::function<void()> work) {
+  if (stream == nullptr) return work();
+  put(at(stream), {std::move(work), {}});
+}
+
+void refuse_copy(cudaStream_t stream, cudaError_t error, int copies) {
+  at(stream).refusal = error;
+  at(stream).copies_before_refusal = copies;
+}
+
+cudaError_t take_refusal(cudaStream_t stream) {
+  if (stream == nullptr || at(stream).refusal == cudaSuccess || at(stream).copies_before_refusal-- > 0) return cudaSuccess;
+  return std::exchange(at(stream).refusal, cudaSuccess);
+}
+
+void finish_streams() {
+  for (HostStream* stream : streams) reach(stream->end());
+}
+
+extern "C" {
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = reinterpret_cast<cudaStream_t>(new HostStream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  reach(at(stream).end());
+  std::erase(streams, &at(stream));
+  delete &at(stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream != nullptr) reach(at(stream).end());
+  return cudaSuccess;
+}
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  HostStream& asked = at(stream);
+  // Whoever asks for the first time is always told to wait.
+  const bool ready = std::exchange(asked.asked, true) && asked.waiting.empty();
+  if (!asked.waiting.empty()) {
+    do_next(asked);
+    hurry();
+  }
+  return ready ? cudaSuccess : cudaErrorNotReady;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  put(at(stream), {nullptr, at(event)});
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  *event = reinterpret_cast<cudaEvent_t>(new Point);
+  return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete &at(event);
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  at(event) = at(stream).end();
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned) { return cudaEventRecord(event, stream); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  reach(at(event));
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
+  *milliseconds = 0;
+  return cudaSuccess;
+}
+
+}  // extern "C"
+
+}  // namespace dl::test

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <functional>
+
+namespace dl::test {
+
+/// When a stream of the stand-in for the CUDA runtime does what it is given: as soon as what it waits for has been done, or not
+/// before somebody waits for it. On a device it may be any time between.
+enum class Pace { kAtOnce, kLate };
+
+/// Streams begin with kAtOnce.
+void set_pace(cudaStream_t stream, Pace pace);
+
+/// Puts work of the device into the stream.
+void enqueue(cudaStream_t stream, std::function<void()> work);
+
+/// One copy is refused with this error when it is put into the stream: the one after `copies` others.
+void refuse_copy(cudaStream_t stream, cudaError_t error, int copies);
+
+// For the rest of the runtime.
+
+/// What refuse_copy() wants of a copy that is put into the stream now.
+cudaError_t take_refusal(cudaStream_t stream);
+/// Does all that this thread has put into streams.
+void finish_streams();
+
+}  // namespace dl::test
