@@ -12,7 +12,7 @@ export type * from './graph.js';
 /** What each class of a {@link Binding} must have; an addon that lacks one was built from other sources. */
 const MEMBERS = {
   Engine: ['info', 'planMemory', 'close'],
-  StagingBuffer: ['byteLength', 'write', 'read', 'close'],
+  StagingBuffer: ['byteLength', 'write', 'writePieces', 'read', 'close'],
   Model: [
     'tensors',
     'layers',
