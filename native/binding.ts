@@ -96,6 +96,14 @@ export interface StagingBuffer {
   readonly byteLength: number;
   /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end, while a job reads the buffer and once it was announced, CLOSED after {@link close}. */
   write(offset: number, bytes: Uint8Array): void;
+  /**
+   * Copies the pieces to `offset`, one after the other, and computes their CRC-32 in the same pass; throws what {@link write} throws, before
+   * anything is copied.
+   *
+   * @param checksum CRC-32 of what comes before them, 0 for nothing
+   * @returns that of both
+   */
+  writePieces(offset: number, pieces: readonly Uint8Array[], checksum: number): number;
   /** A copy of `length` bytes at `offset`; throws INVALID_ARGUMENT beyond the end, CLOSED after {@link close}. */
   read(offset: number, length: number): Uint8Array;
   /** Frees the memory, at once or when the job that reads it has ended. Repeated calls are allowed. */

@@ -15,7 +15,7 @@ const FUNCTIONS = ['gpus', 'exitAtOnce'] as const;
 /** What each class of a {@link Binding} must have; an addon that lacks one was built from other sources. */
 const MEMBERS = {
   Engine: ['info', 'planMemory', 'close'],
-  StagingBuffer: ['byteLength', 'write', 'read', 'close'],
+  StagingBuffer: ['byteLength', 'write', 'writePieces', 'read', 'close'],
   Model: [
     'tensors',
     'layers',

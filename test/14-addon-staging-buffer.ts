@@ -1,4 +1,6 @@
+import { crc32 } from 'node:zlib';
 import test from 'ava';
+import fc from 'fast-check';
 import { engineBinding, type StagingBuffer as StagingBufferObject } from '../native/index.js';
 import { busy, makeEngine, makeModel, makeSlowModel, noiseBatch, refusal, refusalReason } from './support/engine.js';
 import { planOptions, SLOW_INPUT, SMALL_INPUT, trainOptions } from './support/graphs.js';
@@ -50,6 +52,49 @@ test('write refuses what are no bytes', async (t) => {
   }
 });
 
+test('pieces are laid one after the other, with the CRC-32 of zlib, however they are cut', (t) => {
+  const all = Uint8Array.from({ length: 5000 }, (_, index) => (index * index * 31) >> 3);
+  const cuts = fc.array(fc.oneof(fc.nat(40), fc.nat(700), fc.constant(0)), { maxLength: 12 });
+  const property = fc.property(cuts, fc.nat(70), fc.nat(70), fc.nat(2 ** 32 - 1), (lengths, from, to, before) => {
+    const buffer = new StagingBuffer(all.length + 100);
+    let end = from;
+    const pieces = lengths.flatMap((length) => {
+      const piece = all.subarray(end, end + length);
+      end += piece.length;
+      return [piece];
+    });
+    t.is(buffer.writePieces(to, pieces, before), crc32(all.subarray(from, end), before));
+    const wanted = new Uint8Array(buffer.byteLength);
+    wanted.set(all.subarray(from, end), to);
+    t.deepEqual(buffer.read(0, buffer.byteLength), wanted);
+    buffer.close();
+  });
+  t.notThrows(() => fc.assert(property, { numRuns: 300 }));
+});
+
+test('pieces that do not fit or are none are refused before one of them is written', async (t) => {
+  const buffer = new StagingBuffer(10);
+  const ones = new Uint8Array(5).fill(1);
+  const argument = async (...args: unknown[]) =>
+    (await refusal(() => buffer.writePieces(...(args as [number, Uint8Array[], number])))).metadata.argument;
+  t.is(await argument(0, [ones, ones, new Uint8Array(1)], 0), 'offset');
+  for (const offset of [6, -1, 0.5, '0', undefined, Number.NaN]) t.is(await argument(offset, [ones], 0), 'offset');
+  for (const pieces of [undefined, null, ones, 'pieces', {}, [ones, null], [ones, [1]], [ones, new Int8Array(1)]]) {
+    t.is(await argument(0, pieces, 0), 'pieces');
+  }
+  for (const checksum of [undefined, '0', -1, 0.5, 2 ** 32, Number.NaN]) t.is(await argument(0, [ones], checksum), 'checksum');
+  t.deepEqual(buffer.read(0, 10), new Uint8Array(10));
+  t.is(buffer.writePieces(10, [], 7), 7);
+  const closing = [ones, ones];
+  Object.defineProperty(closing, 1, {
+    get: () => {
+      buffer.close();
+      return ones;
+    },
+  });
+  t.is(await refusalReason(() => buffer.writePieces(0, closing, 0)), 'CLOSED');
+});
+
 test('a view into a larger buffer and shared memory are copied as they are; a detached array holds nothing', async (t) => {
   const engine = makeEngine();
   const model = makeModel(engine);
@@ -81,6 +126,7 @@ test('a closed buffer refuses to be written and to be read', async (t) => {
   batch.buffer.close();
   t.is(batch.buffer.byteLength, 2 * 8 * 8 * 3);
   t.is(await refusalReason(() => batch.buffer.write(0, new Uint8Array(1))), 'CLOSED');
+  t.is(await refusalReason(() => batch.buffer.writePieces(0, [new Uint8Array(1)], 0)), 'CLOSED');
   t.is(await refusalReason(() => model.apply(batch, planOptions(2))), 'CLOSED');
   await engine.close();
 });

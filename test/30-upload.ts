@@ -21,8 +21,10 @@ class MemorySink {
     this.bytes = new Uint8Array(totalBytes);
   }
 
-  write(offset: number, bytes: Uint8Array): void {
-    this.bytes.set(bytes, offset);
+  write(offset: number, pieces: readonly Uint8Array[], checksum: number): number {
+    const all = Buffer.concat(pieces);
+    this.bytes.set(all, offset);
+    return crc32(all, checksum);
   }
 
   close(): void {

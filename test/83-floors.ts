@@ -14,11 +14,12 @@ const MAY_KNOW: Readonly<Record<string, readonly string[]>> = {
 
 /** The same for the floors of the engine, by their includes. */
 const MAY_INCLUDE: Readonly<Record<string, readonly string[]>> = {
+  checksum: [],
   cpu: ['engine'],
   cuda: ['engine'],
   engine: [],
   images: ['engine'],
-  addon: ['engine', 'cpu', 'images'],
+  addon: ['engine', 'checksum', 'cpu', 'images'],
   reference: ['engine'],
 };
 

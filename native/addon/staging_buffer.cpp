@@ -2,12 +2,15 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "addon/error.h"
 #include "addon/fields.h"
+#include "checksum/crc32.h"
 
 namespace dl::addon {
 namespace {
@@ -27,6 +30,15 @@ size_t to_byte_length(const Napi::Value& value) {
 uint64_t new_id() {
   static std::atomic<uint64_t> last = 0;  // of the threads of all environments
   return ++last;
+}
+
+/// The bytes of a Uint8Array, valid as long as nothing of JavaScript runs.
+std::span<const std::byte> uint8_bytes(const Napi::Value& value, const char* argument) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw invalid_argument(argument, "is not a Uint8Array");
+  }
+  const auto bytes = value.As<Napi::Uint8Array>();
+  return {reinterpret_cast<const std::byte*>(bytes.Data()), bytes.ByteLength()};
 }
 
 }  // namespace
@@ -54,7 +66,8 @@ void StagingBuffer::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<StagingBuffer>;
   Self::define(env, exports,
                {Self::getter<&StagingBuffer::byte_length>("byteLength"), Self::method<&StagingBuffer::write>("write"),
-                Self::method<&StagingBuffer::read>("read"), Self::method<&StagingBuffer::close>("close")});
+                Self::method<&StagingBuffer::write_pieces>("writePieces"), Self::method<&StagingBuffer::read>("read"),
+                Self::method<&StagingBuffer::close>("close")});
 }
 
 StagingBuffer::StagingBuffer(const Napi::CallbackInfo& info)
@@ -72,23 +85,51 @@ Napi::Value StagingBuffer::byte_length(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(size_));
 }
 
-Napi::Value StagingBuffer::write(const Napi::CallbackInfo& info) {
+void StagingBuffer::expect_writable() const {
   if (memory_ == nullptr) throw closed("staging buffer");
   if (lock_.use_count() > 1) throw invalid_argument("buffer", "a job that has not ended reads it");
   expect_not_announced("buffer");
-  if (!info[0].IsNumber()) throw invalid_argument("offset", "is not a number");
-  if (!info[1].IsTypedArray() || info[1].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    throw invalid_argument("bytes", "is not a Uint8Array");
-  }
-  const double offset = info[0].As<Napi::Number>().DoubleValue();
-  const auto bytes = info[1].As<Napi::Uint8Array>();
-  const size_t length = bytes.ByteLength();
-  if (!(offset >= 0) || std::trunc(offset) != offset || offset + static_cast<double>(length) > static_cast<double>(size_)) {
-    throw invalid_argument("offset", std::to_string(length) + " bytes at the offset " + info[0].ToString().Utf8Value() +
+}
+
+std::span<std::byte> StagingBuffer::place(const Napi::Value& offset, size_t length) const {
+  if (!offset.IsNumber()) throw invalid_argument("offset", "is not a number");
+  const double number = offset.As<Napi::Number>().DoubleValue();
+  if (!(number >= 0) || std::trunc(number) != number || number + static_cast<double>(length) > static_cast<double>(size_)) {
+    throw invalid_argument("offset", std::to_string(length) + " bytes at the offset " + offset.ToString().Utf8Value() +
                                          " reach beyond a buffer of " + std::to_string(size_) + " bytes");
   }
-  if (length > 0) std::memcpy(memory_->bytes().data() + static_cast<size_t>(offset), bytes.Data(), length);
+  return memory_->bytes().subspan(static_cast<size_t>(number), length);
+}
+
+Napi::Value StagingBuffer::write(const Napi::CallbackInfo& info) {
+  expect_writable();
+  const std::span<const std::byte> bytes = uint8_bytes(info[1], "bytes");
+  const std::span<std::byte> target = place(info[0], bytes.size());
+  if (!bytes.empty()) std::memcpy(target.data(), bytes.data(), bytes.size());
   return info.Env().Undefined();
+}
+
+Napi::Value StagingBuffer::write_pieces(const Napi::CallbackInfo& info) {
+  if (!info[1].IsArray()) throw invalid_argument("pieces", "is not an array");
+  const auto array = info[1].As<Napi::Array>();
+  std::vector<Napi::Value> values(array.Length());
+  // A getter may run; from here on nothing of JavaScript does.
+  for (uint32_t i = 0; i < values.size(); ++i) values[i] = array.Get(i);
+  expect_writable();
+  const double number = info[2].IsNumber() ? info[2].As<Napi::Number>().DoubleValue() : -1;
+  if (!(number >= 0 && number <= UINT32_MAX) || std::trunc(number) != number) {
+    throw invalid_argument("checksum", "must be an integer in 0..2^32 - 1");
+  }
+  size_t length = 0;
+  for (const Napi::Value& value : values) length += uint8_bytes(value, "pieces").size();
+  std::byte* target = place(info[0], length).data();
+  auto checksum = static_cast<uint32_t>(number);
+  for (const Napi::Value& value : values) {
+    const std::span<const std::byte> piece = uint8_bytes(value, "pieces");
+    checksum = checksum::copy_crc32(target, piece, checksum);
+    target += piece.size();
+  }
+  return Napi::Number::New(info.Env(), checksum);
 }
 
 Napi::Value StagingBuffer::read(const Napi::CallbackInfo& info) {

@@ -64,6 +64,7 @@ class StagingBuffer {
 
   Napi::Value byte_length(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
+  Napi::Value write_pieces(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
@@ -81,6 +82,9 @@ class StagingBuffer {
   static StagedImages to_images(Napi::Env env, const Napi::Value& batch, bool announced);
   void expect_not_announced(const std::string& argument) const;
   void release(Napi::Env env);
+  void expect_writable() const;
+  /// Where so many bytes go.
+  std::span<std::byte> place(const Napi::Value& offset, size_t length) const;
 
   size_t size_;
   std::shared_ptr<StagingMemory> memory_;  // null after close()

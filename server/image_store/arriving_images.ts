@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { refuse } from '../errors/refusal.js';
+import { checksumOf } from '../upload/checksum.js';
 import type { UploadSink } from '../upload/receive.js';
 import { hexadecimal, type ImageKind, nameOf } from './image_name.js';
 import type { ArrivedImage } from './stored_image.js';
@@ -22,15 +23,13 @@ export class ArrivingImages implements UploadSink {
   /** @param sizes bytes of each image, 1 or more */
   constructor(private readonly sizes: readonly number[]) {}
 
-  write(offset: number, bytes: Uint8Array): void {
-    for (let taken = 0; taken < bytes.byteLength; ) {
-      const { data, hash } = this.#imageAt(offset + taken);
-      const filled = offset + taken - this.#complete;
-      const part = bytes.subarray(taken, taken + data.byteLength - filled);
-      data.set(part, filled);
-      hash.update(part);
-      taken += part.byteLength;
+  write(offset: number, pieces: readonly Uint8Array[], checksum: number): number {
+    let place = offset;
+    for (const piece of pieces) {
+      this.#write(place, piece);
+      place += piece.byteLength;
     }
+    return checksumOf(pieces, checksum);
   }
 
   close(): void {
@@ -50,6 +49,17 @@ export class ArrivingImages implements UploadSink {
       if (got !== wanted) throw refuse('IMAGE_HASH_MISMATCH', { image, got, wanted });
       return { name: nameOf(got, kind), data };
     });
+  }
+
+  #write(offset: number, bytes: Uint8Array): void {
+    for (let taken = 0; taken < bytes.byteLength; ) {
+      const { data, hash } = this.#imageAt(offset + taken);
+      const filled = offset + taken - this.#complete;
+      const part = bytes.subarray(taken, taken + data.byteLength - filled);
+      data.set(part, filled);
+      hash.update(part);
+      taken += part.byteLength;
+    }
   }
 
   /** The image that a byte belongs to, which is the last one that has begun or the next. */

@@ -5,6 +5,7 @@ import type { TrainReceipt } from '../classifier/classifier.js';
 import type { LabelReference } from '../classifier/labels.js';
 import { refuse } from '../errors/refusal.js';
 import type { ServerState } from '../state.js';
+import { checksumOf } from '../upload/checksum.js';
 import type { UploadDeclaration } from '../upload/receive.js';
 import { announcedImages } from './announced_images.js';
 import { BatchAugmentation } from './batch_augmentation.js';
@@ -96,7 +97,7 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
       close();
     }
   };
-  return { totalBytes, sink: { write: (offset, bytes) => sink.write(offset, bytes), close }, complete };
+  return { totalBytes, sink: { write: (offset, pieces, checksum) => sink.write(offset, pieces, checksum), close }, complete };
 }
 
 /** What `admit` gives; where it throws, what was admitted before is given back. */
@@ -111,7 +112,11 @@ function orClose<Result>(admitted: BatchAugmentation | null, admit: () => Result
 
 /** Takes a repeated upload, whose answer is known, to its end. */
 function repeated(totalBytes: number, answer: Promise<TrainReceipt>): AdmittedBatch {
-  return { totalBytes, sink: { write: () => {}, close: () => {} }, complete: () => answer };
+  return {
+    totalBytes,
+    sink: { write: (_offset, pieces, checksum) => checksumOf(pieces, checksum), close: () => {} },
+    complete: () => answer,
+  };
 }
 
 const NEVER_ABORTED = new AbortController().signal;

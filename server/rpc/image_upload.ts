@@ -55,10 +55,8 @@ function pixelUpload(server: ServerState, announced: AnnouncedImages, referred: 
   const buffer = stagingBuffer(server, pixelBytes, release);
   const positions = sentPositions(announced);
   const sink: UploadSink = {
-    write: (offset, bytes) => {
-      if (positions === null) buffer.write(offset, bytes);
-      else scatter(offset, bytes, size, positions, (at, part) => buffer.write(at, part));
-    },
+    write: (offset, pieces, checksum) =>
+      positions === null ? buffer.writePieces(offset, pieces, checksum) : scatter(offset, pieces, checksum, size, positions, buffer),
     close: () => {
       referred?.release();
       buffer.close();
@@ -80,7 +78,7 @@ function encodedUpload(server: ServerState, announced: AnnouncedImages, referred
   const files = stagingBuffer(server, Math.max(1, totalBytes), release);
   let buffer: StagingBuffer | null = null;
   const sink: UploadSink = {
-    write: (offset, bytes) => files.write(offset, bytes),
+    write: (offset, pieces, checksum) => files.writePieces(offset, pieces, checksum),
     close: () => {
       referred?.release();
       files.close();
@@ -125,21 +123,35 @@ function decodedForm(shape: ImageShape, preprocessing: Preprocessing | null, tar
   };
 }
 
-/** Bytes of some images of a batch, as they come, to the places of these images. @param positions of the images that come, in order */
+/**
+ * Writes bytes of some images of a batch, as they come, to the places of these images.
+ *
+ * @param offset among the bytes that come
+ * @param size bytes of an image
+ * @param positions of the images that come, in order
+ * @returns the checksum, as UploadSink.write does
+ */
 function scatter(
   offset: number,
-  bytes: Uint8Array,
+  pieces: readonly Uint8Array[],
+  checksum: number,
   size: number,
   positions: readonly number[],
-  write: (offset: number, bytes: Uint8Array) => void,
-): void {
-  for (let taken = 0; taken < bytes.byteLength; ) {
-    const image = Math.floor((offset + taken) / size);
-    const filled = offset + taken - image * size;
-    const part = bytes.subarray(taken, taken + size - filled);
-    write((positions[image] as number) * size + filled, part);
-    taken += part.byteLength;
+  target: StagingBuffer,
+): number {
+  let place = offset;
+  let sum = checksum;
+  for (const piece of pieces) {
+    for (let taken = 0; taken < piece.byteLength; ) {
+      const image = Math.floor(place / size);
+      const filled = place - image * size;
+      const part = piece.subarray(taken, taken + size - filled);
+      sum = target.writePieces((positions[image] as number) * size + filled, [part], sum);
+      taken += part.byteLength;
+      place += part.byteLength;
+    }
   }
+  return sum;
 }
 
 function shapeOf({ imageWidth, imageHeight, imageChannels }: Settings): ImageShape {

@@ -49,7 +49,7 @@ function admit({ images: batch, sha256 }: PutImagesHeader, server: ServerState):
   const release = server.uploads.reserve(announced.totalBytes);
   const images = new ArrivingImages(sizes);
   const sink = {
-    write: (offset: number, bytes: Uint8Array) => images.write(offset, bytes),
+    write: (offset: number, pieces: readonly Uint8Array[], checksum: number) => images.write(offset, pieces, checksum),
     close: () => {
       images.close();
       release();

@@ -40,18 +40,20 @@ export class FrameReader {
   constructor(private readonly maximumMessageBytes: number) {}
 
   /**
-   * @param data views of it are returned
+   * @param arrivals what has come is added to, as views of `data`
+   * @returns these
    * @throws FrameError
    */
-  push(data: Buffer): Arrival[] {
-    const arrivals: Arrival[] = [];
+  push(data: Buffer, arrivals: Arrival[] = []): Arrival[] {
     this.#take(data, arrivals);
     return arrivals;
   }
 
   #take(data: Buffer, arrivals: Arrival[]): void {
     for (let offset = 0; offset < data.length; ) {
-      if (this.#left > 0) offset += this.#body(data.subarray(offset, offset + this.#left), arrivals);
+      // Most of what comes is the inside of a chunk.
+      if (this.#left > 0)
+        offset += this.#body(offset === 0 && data.length <= this.#left ? data : data.subarray(offset, offset + this.#left), arrivals);
       else if (this.#headFilled === 0 && data.length - offset >= HEAD_BYTES) offset += this.#begin(data.subarray(offset), arrivals);
       else offset += this.#fillHead(data.subarray(offset), arrivals);
     }

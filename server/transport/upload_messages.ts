@@ -39,7 +39,7 @@ export function uploadMessagesOf<Message>(
   const take = (data: Buffer) => {
     if (ended) return;
     try {
-      arrivals.push(...reader.push(data));
+      reader.push(data, arrivals);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       endWith(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message);

@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import type { UploadCommit } from '../../generated/dlclassifier/v1/image.js';
 import { CHUNK_BYTES, type Limits } from '../config.js';
 import { refuse } from '../errors/refusal.js';
@@ -16,8 +15,13 @@ export type UploadMessage<Header> = {
 
 /** Where the bytes of an upload go. A staging buffer of the engine is one. */
 export interface UploadSink {
-  /** Copies `bytes` to `offset`: they are only valid during the call. */
-  write(offset: number, bytes: Uint8Array): void;
+  /**
+   * Copies the pieces to `offset`, one after the other: they are only valid during the call.
+   *
+   * @param checksum CRC-32 of all bytes before them, 0 for none
+   * @returns that of all bytes up to the last of them
+   */
+  write(offset: number, pieces: readonly Uint8Array[], checksum: number): number;
   /** Frees what the sink holds. */
   close(): void;
 }
@@ -86,13 +90,10 @@ export class UploadReceiver<Header> {
         } else if (message.header !== undefined) {
           throw refuse('UPLOAD_MALFORMED', { problem: 'a second header' });
         }
-        for (const bytes of piecesOf(message)) {
-          checkChunk(bytes.byteLength, this.#received, declaration.totalBytes);
-          if (bytes.byteLength === 0) continue;
-          declaration.sink.write(this.#received, bytes);
-          checksum = crc32(bytes, checksum);
-          this.#received += bytes.byteLength;
-        }
+        const pieces = piecesOf(message);
+        const received = checkPieces(pieces, this.#received, declaration.totalBytes);
+        if (received > this.#received) checksum = declaration.sink.write(this.#received, pieces, checksum);
+        this.#received = received;
         if (message.commit !== undefined) {
           checkCommit(message.commit, checksum, this.#received, declaration.totalBytes);
           return declaration;
@@ -152,13 +153,17 @@ function piecesOf(message: UploadMessage<unknown>): readonly Uint8Array[] {
   return message.pieces ?? ['pixels' in message ? message.pixels : message.data];
 }
 
-function checkChunk(bytes: number, received: number, total: number): void {
-  if (bytes > CHUNK_BYTES) {
-    throw refuse('UPLOAD_MALFORMED', { problem: `a message with ${bytes} bytes; a message may carry ${CHUNK_BYTES}` });
+/** Bytes that have come with these pieces. */
+function checkPieces(pieces: readonly Uint8Array[], before: number, total: number): number {
+  let received = before;
+  for (const { byteLength } of pieces) {
+    if (byteLength > CHUNK_BYTES) {
+      throw refuse('UPLOAD_MALFORMED', { problem: `a message with ${byteLength} bytes; a message may carry ${CHUNK_BYTES}` });
+    }
+    received += byteLength;
+    if (received > total) throw refuse('UPLOAD_MALFORMED', { problem: `at least ${received} bytes came, ${total} were declared` });
   }
-  if (received + bytes > total) {
-    throw refuse('UPLOAD_MALFORMED', { problem: `at least ${received + bytes} bytes came, ${total} were declared` });
-  }
+  return received;
 }
 
 function checkCommit(commit: UploadCommit, checksum: number, received: number, total: number): void {

@@ -1,7 +1,8 @@
 import { constants } from 'node:buffer';
 import { refuse } from '../errors/refusal.js';
 import type { ServerState } from '../state.js';
-import type { UploadDeclaration } from './receive.js';
+import { checksumOf } from './checksum.js';
+import type { UploadDeclaration, UploadSink } from './receive.js';
 
 /** An upload that is kept in memory as a whole. */
 export interface WholeUpload extends UploadDeclaration {
@@ -18,5 +19,13 @@ export function admitWhole(totalBytes: bigint, { limits, uploads }: Pick<ServerS
   if (totalBytes > BigInt(maximum)) throw refuse('LIMIT_EXCEEDED', { limit: 'serialized_bytes', got: totalBytes, maximum });
   const close = uploads.reserve(Number(totalBytes));
   const bytes = new Uint8Array(Number(totalBytes));
-  return { totalBytes: bytes.byteLength, bytes, sink: { write: (offset, data) => bytes.set(data, offset), close } };
+  const write: UploadSink['write'] = (offset, pieces, checksum) => {
+    let place = offset;
+    for (const piece of pieces) {
+      bytes.set(piece, place);
+      place += piece.byteLength;
+    }
+    return checksumOf(pieces, checksum);
+  };
+  return { totalBytes: bytes.byteLength, bytes, sink: { write, close } };
 }
