@@ -4,6 +4,16 @@ import { peakBytes, residentBytes } from '../wire/measured_process.js';
 import type { ClientRecord } from './client.js';
 import { runLoad } from './run.js';
 
+/** At some moment of the load, garbage left aside. */
+export interface LiveMemory {
+  /** Of all clients so far. */
+  readonly steps: number;
+  /** MiB: JavaScript's heap and what belongs to it outside. */
+  readonly size: number;
+  /** Number of JavaScript's objects. */
+  readonly objects: number;
+}
+
 export interface LoadResult {
   readonly machine: Machine;
   readonly command: string;
@@ -23,6 +33,8 @@ export interface LoadResult {
     readonly peak: number;
     /** MiB a minute: the slope of the line through all seconds after the first ones, which are not counted. */
     readonly slope: number;
+    /** What no collection of garbage frees, halfway through the first seconds and at the end; results from before 2026-11-26 have none. */
+    readonly live?: { readonly early: LiveMemory; readonly end: LiveMemory };
   };
   /** Milliseconds for which the daemon's event loop did not turn, with all processors busy: the longest, and the 99th percentile. */
   readonly loopDelay: { readonly maximum: number; readonly p99: number };
@@ -47,11 +59,18 @@ export async function measureLoad(
   await using daemon = await DaemonProcess.start(['--listen', '127.0.0.1:0', ...flags]);
   await daemon.loopDelay();
   const resident: number[] = [];
-  const onSecond = (second: number) => {
+  const live: LiveMemory[] = [];
+  // A collection that is asked for takes memory off the process, which grows to what it was until the slope counts.
+  const measured = [Math.floor(settlingSeconds / 2), seconds];
+  const onSecond = async (second: number, steps: number) => {
     resident.push(residentBytes(daemon.pid) / MIB);
     if (second % 10 === 0) log(`${second} s: the daemon holds ${resident.at(-1)?.toFixed(0)} MiB`);
+    if (!measured.includes(second)) return;
+    const { heap, external, objects } = await daemon.memoryUse();
+    live.push({ steps, size: (heap + external) / MIB, objects });
   };
   const records = await runLoad(daemon.address, { clients, network, seconds, onSecond });
+  const [early, end] = live;
   return {
     machine: describeMachine('no peer'),
     command: `npm run bench -- load --clients ${clients} --network ${network} --seconds ${seconds} --settling ${settlingSeconds}`,
@@ -66,6 +85,7 @@ export async function measureLoad(
       resident: resident.filter((_, index) => index % 10 === 9).map(Math.round),
       peak: Math.round(peakBytes(daemon.pid) / MIB),
       slope: slopePerMinute(resident.slice(settlingSeconds)),
+      ...(early !== undefined && end !== undefined && { live: { early, end } }),
     },
     loopDelay: await daemon.loopDelay(),
   };

@@ -1,6 +1,6 @@
 import { median } from '../median.js';
 import { machineLine } from '../result.js';
-import type { LoadResult } from './measure.js';
+import type { LiveMemory, LoadResult } from './measure.js';
 
 /** A result as Markdown. */
 export function loadTable(result: LoadResult): string {
@@ -18,7 +18,13 @@ export function loadTable(result: LoadResult): string {
     ['refusals that ask to call again', told.join(', ') || 'none'],
     ['memory of the daemon: at the end, at its peak', `${memory.resident.at(-1)} MiB, ${memory.peak} MiB`],
     [`its slope after the first ${settlingSeconds} seconds`, `${memory.slope.toFixed(2)} MiB a minute`],
+    ...(memory.live === undefined ? [] : [liveRow(memory.live)]),
     ['event loop: longest delay, 99th percentile', `${loopDelay.maximum.toFixed(0)} ms, ${loopDelay.p99.toFixed(0)} ms`],
   ];
   return ['| load | |', '| --- | --- |', ...rows.map((cells) => `| ${cells.join(' | ')} |`), '', machineLine(result), ''].join('\n');
+}
+
+function liveRow({ early, end }: NonNullable<LoadResult['memory']['live']>): string[] {
+  const at = ({ steps, size, objects }: LiveMemory) => `${size.toFixed(1)} MiB, ${objects} objects after ${steps} steps`;
+  return ['of it what no collection frees', `${at(early)}; ${at(end)}`];
 }
