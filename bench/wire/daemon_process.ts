@@ -61,7 +61,7 @@ export class DaemonProcess implements AsyncDisposable {
     return this.#ask<LoopDelay>('loop delay');
   }
 
-  /** Collects all garbage first, which does not count as delay of the event loop. */
+  /** Collects all garbage first, for which the event loop stands still. */
   memoryUse(): Promise<MemoryUse> {
     return this.#ask<MemoryUse>('memory use');
   }

@@ -40,12 +40,6 @@ function loopDelay(): LoopDelay {
 }
 
 process.on('message', async (question: Question) => {
-  if (question === 'loop delay') process.send?.(loopDelay());
-  else {
-    // A collection that is asked for is not one that the daemon makes.
-    delay.disable();
-    process.send?.(await memoryUse());
-    delay.enable();
-  }
+  process.send?.(question === 'loop delay' ? loopDelay() : await memoryUse());
 });
 process.channel?.unref();
