@@ -8,7 +8,7 @@ import { runLoad } from './run.js';
 export interface LiveMemory {
   /** Of all clients so far. */
   readonly steps: number;
-  /** MiB: JavaScript's heap and what belongs to it outside. */
+  /** MiB of JavaScript's heap and its buffers. */
   readonly size: number;
   /** Number of JavaScript's objects. */
   readonly objects: number;

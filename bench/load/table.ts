@@ -28,7 +28,7 @@ export function loadTable(result: LoadResult): string {
 
 function liveRow({ early, end }: NonNullable<LoadResult['memory']['live']>): string[] {
   const at = ({ steps, size, objects }: LiveMemory) => `${size.toFixed(1)} MiB, ${objects} objects after ${steps} steps`;
-  return ['of it what no collection frees', `${at(early)}; ${at(end)}`];
+  return ["of it JavaScript's heap and buffers that no collection frees", `${at(early)}; ${at(end)}`];
 }
 
 function delays({ maximum, p99 }: LoopDelay): string {

@@ -15,7 +15,7 @@ export interface LoopDelay {
 export interface MemoryUse {
   /** Bytes of JavaScript's heap. */
   readonly heap: number;
-  /** Bytes outside it that belong to objects there: buffers, staging buffers, models. */
+  /** Bytes of the buffers of JavaScript outside it; what the engine holds, staging buffers and models, is not known there. */
   readonly external: number;
   /** Number of objects of JavaScript, functions and promises included; strings are none. */
   readonly objects: number;
