@@ -137,7 +137,9 @@ program
   .option('--json <file>', 'write the result and the machine to a file')
   .action(async ({ clients, network, seconds, settling, json }: LoadFlags) => {
     const numbers = { clients: Number(clients), seconds: Number(seconds), settlingSeconds: Number(settling) };
-    if (!(numbers.settlingSeconds < numbers.seconds)) throw new RangeError('--settling must be less than --seconds');
+    if (!(numbers.settlingSeconds >= 2 && numbers.settlingSeconds < numbers.seconds)) {
+      throw new RangeError('--settling must be at least 2 and less than --seconds');
+    }
     const result = await measureLoad({ ...numbers, network }, console.error);
     keep(result, json);
     console.log(loadTable(result));

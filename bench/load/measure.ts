@@ -1,8 +1,18 @@
 import { describeMachine, type Machine } from '../machine.js';
-import { DaemonProcess } from '../wire/daemon_process.js';
+import { DaemonProcess, type LoopDelay } from '../wire/daemon_process.js';
 import { peakBytes, residentBytes } from '../wire/measured_process.js';
 import type { ClientRecord } from './client.js';
 import { runLoad } from './run.js';
+
+/** At some moment of the load, garbage left aside. */
+export interface LiveMemory {
+  /** Of all clients so far. */
+  readonly steps: number;
+  /** MiB of JavaScript's heap and its buffers. */
+  readonly size: number;
+  /** Number of JavaScript's objects. */
+  readonly objects: number;
+}
 
 export interface LoadResult {
   readonly machine: Machine;
@@ -23,9 +33,13 @@ export interface LoadResult {
     readonly peak: number;
     /** MiB a minute: the slope of the line through all seconds after the first ones, which are not counted. */
     readonly slope: number;
+    /** What no collection of garbage frees, halfway through the first seconds and at the end; results from before 2026-11-26 have none. */
+    readonly live?: { readonly early: LiveMemory; readonly end: LiveMemory };
   };
-  /** Milliseconds for which the daemon's event loop did not turn, with all processors busy: the longest, and the 99th percentile. */
-  readonly loopDelay: { readonly maximum: number; readonly p99: number };
+  /** The daemon's event loop until halfway through the first seconds, while classifiers are made; not in results from before 2026-11-26. */
+  readonly startDelay?: LoopDelay;
+  /** From then on, with all processors busy. */
+  readonly loopDelay: LoopDelay;
 }
 
 export interface LoadRequest {
@@ -47,11 +61,23 @@ export async function measureLoad(
   await using daemon = await DaemonProcess.start(['--listen', '127.0.0.1:0', ...flags]);
   await daemon.loopDelay();
   const resident: number[] = [];
-  const onSecond = (second: number) => {
+  const live: LiveMemory[] = [];
+  const delays: LoopDelay[] = [];
+  // A collection that is asked for takes memory off the process, which grows to what it was until the slope counts.
+  const measured = [Math.floor(settlingSeconds / 2), seconds];
+  const onSecond = async (second: number, steps: number) => {
     resident.push(residentBytes(daemon.pid) / MIB);
     if (second % 10 === 0) log(`${second} s: the daemon holds ${resident.at(-1)?.toFixed(0)} MiB`);
+    if (!measured.includes(second)) return;
+    delays.push(await daemon.loopDelay());
+    const { heap, external, objects } = await daemon.memoryUse();
+    live.push({ steps, size: (heap + external) / MIB, objects });
+    // The one that the collection makes.
+    await daemon.loopDelay();
   };
   const records = await runLoad(daemon.address, { clients, network, seconds, onSecond });
+  const [early, end] = live as [LiveMemory, LiveMemory];
+  const [startDelay, loopDelay] = delays as [LoopDelay, LoopDelay];
   return {
     machine: describeMachine('no peer'),
     command: `npm run bench -- load --clients ${clients} --network ${network} --seconds ${seconds} --settling ${settlingSeconds}`,
@@ -66,8 +92,10 @@ export async function measureLoad(
       resident: resident.filter((_, index) => index % 10 === 9).map(Math.round),
       peak: Math.round(peakBytes(daemon.pid) / MIB),
       slope: slopePerMinute(resident.slice(settlingSeconds)),
+      live: { early, end },
     },
-    loopDelay: await daemon.loopDelay(),
+    startDelay,
+    loopDelay,
   };
 }
 

@@ -5,8 +5,8 @@ export interface LoadOptions {
   readonly clients: number;
   readonly network: string;
   readonly seconds: number;
-  /** Called about every second. */
-  readonly onSecond?: (second: number) => Promise<void> | void;
+  /** Called about every second, with the steps of all clients so far. */
+  readonly onSecond?: (second: number, steps: number) => Promise<void>;
 }
 
 /** Lets so many clients train at once, each a classifier of its own, half of them with pixels and half with references. */
@@ -24,7 +24,10 @@ export async function runLoad(address: string, { clients, network, seconds, onSe
   const start = performance.now();
   for (let second = 1; second <= seconds; second++) {
     await pause(Math.max(0, start + second * 1000 - performance.now()));
-    await onSecond?.(second);
+    await onSecond?.(
+      second,
+      records.reduce((sum, { steps }) => sum + steps, 0),
+    );
   }
   controller.abort();
   await Promise.all(running);

@@ -1,10 +1,11 @@
 import { median } from '../median.js';
 import { machineLine } from '../result.js';
-import type { LoadResult } from './measure.js';
+import type { LoopDelay } from '../wire/daemon_process.js';
+import type { LiveMemory, LoadResult } from './measure.js';
 
 /** A result as Markdown. */
 export function loadTable(result: LoadResult): string {
-  const { clients, seconds, settlingSeconds, steps, applied, refusals, errors, memory, loopDelay } = result;
+  const { clients, seconds, settlingSeconds, steps, applied, refusals, errors, memory, startDelay, loopDelay } = result;
   const [least, most] = [Math.min(...steps), Math.max(...steps)];
   const ofKind = (remainder: number) => median(steps.filter((_, number) => number % 2 === remainder));
   const told = Object.entries(refusals).map(([reason, count]) => `${count} x \`${reason}\``);
@@ -18,7 +19,18 @@ export function loadTable(result: LoadResult): string {
     ['refusals that ask to call again', told.join(', ') || 'none'],
     ['memory of the daemon: at the end, at its peak', `${memory.resident.at(-1)} MiB, ${memory.peak} MiB`],
     [`its slope after the first ${settlingSeconds} seconds`, `${memory.slope.toFixed(2)} MiB a minute`],
-    ['event loop: longest delay, 99th percentile', `${loopDelay.maximum.toFixed(0)} ms, ${loopDelay.p99.toFixed(0)} ms`],
+    ...(memory.live === undefined ? [] : [liveRow(memory.live)]),
+    ...(startDelay === undefined ? [] : [['event loop at the start: longest delay, 99th percentile', delays(startDelay)]]),
+    ['event loop: longest delay, 99th percentile', delays(loopDelay)],
   ];
   return ['| load | |', '| --- | --- |', ...rows.map((cells) => `| ${cells.join(' | ')} |`), '', machineLine(result), ''].join('\n');
+}
+
+function liveRow({ early, end }: NonNullable<LoadResult['memory']['live']>): string[] {
+  const at = ({ steps, size, objects }: LiveMemory) => `${size.toFixed(1)} MiB, ${objects} objects after ${steps} steps`;
+  return ["of it JavaScript's heap and buffers that no collection frees", `${at(early)}; ${at(end)}`];
+}
+
+function delays({ maximum, p99 }: LoopDelay): string {
+  return `${maximum.toFixed(0)} ms, ${p99.toFixed(0)} ms`;
 }

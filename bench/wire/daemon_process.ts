@@ -11,6 +11,19 @@ export interface LoopDelay {
   readonly p99: number;
 }
 
+/** What no collection of garbage frees. */
+export interface MemoryUse {
+  /** Bytes of JavaScript's heap. */
+  readonly heap: number;
+  /** Bytes of the buffers of JavaScript outside it; what the engine holds, staging buffers and models, is not known there. */
+  readonly external: number;
+  /** Number of objects of JavaScript, functions and promises included; strings are none. */
+  readonly objects: number;
+}
+
+/** What {@link file://./probe.ts} answers: a {@link LoopDelay}, a {@link MemoryUse}. */
+export type Question = 'loop delay' | 'memory use';
+
 const READY = /^dl-classifierd listening on (\S+)$/m;
 
 /** The daemon as users start it, with {@link file://./probe.ts} in it and folders of its own. */
@@ -44,10 +57,13 @@ export class DaemonProcess implements AsyncDisposable {
   }
 
   /** Since the last call. */
-  async loopDelay(): Promise<LoopDelay> {
-    this.child.send({});
-    const [delay] = (await once(this.child, 'message')) as [LoopDelay];
-    return delay;
+  loopDelay(): Promise<LoopDelay> {
+    return this.#ask<LoopDelay>('loop delay');
+  }
+
+  /** Collects all garbage first, for which the event loop stands still. */
+  memoryUse(): Promise<MemoryUse> {
+    return this.#ask<MemoryUse>('memory use');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,5 +71,11 @@ export class DaemonProcess implements AsyncDisposable {
     this.child.kill('SIGTERM');
     await exited;
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #ask<Answer>(question: Question): Promise<Answer> {
+    this.child.send(question);
+    const [answer] = (await once(this.child, 'message')) as [Answer];
+    return answer;
   }
 }

@@ -123,9 +123,10 @@ export class HandleTable<Kinds extends object> {
   /** Expires others of this kind until it is within its capacity. */
   #makeRoom(kind: keyof Kinds, newest: string): void {
     const { capacity } = this.rules[kind];
-    if (capacity === null) return;
+    const fits = () => capacity === null || (this.#sizes.get(kind) ?? 0) <= capacity;
+    if (fits()) return;
     for (const [handle, entry] of this.#entries) {
-      if ((this.#sizes.get(kind) ?? 0) <= capacity) return;
+      if (fits()) return;
       if (entry.kind === kind && handle !== newest && !this.#isBusy(entry)) this.#expireEntry(handle, entry);
     }
   }
