@@ -15,7 +15,7 @@ const MESSAGES_AHEAD = 2;
 /**
  * By how much memory may grow before V8 marks all that the daemon holds, in per cent of its JavaScript heap. Buffers read from the network and
  * staging buffers count as growth while they come and go, tens of MiB at a time: at V8's own 80 per cent or so of a small heap, everything was
- * marked 40 times in each GiB of images.
+ * marked some 50 times in each GiB of images.
  */
 const HEAP_GROWTH = 400;
 
