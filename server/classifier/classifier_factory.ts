@@ -21,14 +21,14 @@ export class ClassifierFactory {
     return this.#open(device, { network, settings: defaultsOn(device, network), step: 0, seed }, null);
   }
 
-  /**
-   * What weights of another program must fit to be loaded with these settings.
-   *
-   * @throws Refusal DEVICE_MEMORY_EXHAUSTED where not even one image of this size could be trained with
-   */
-  async wantedWeights(network: NetworkDefinition, settings: Settings): Promise<WantedWeights> {
+  /** @throws Refusal DEVICE_MEMORY_EXHAUSTED where not even one image of the settings' size could be trained with */
+  async expectOneImageFits(network: NetworkDefinition, settings: Settings): Promise<void> {
     const { memory, estimator } = this.devices.cpu;
     await memory.expectFit(null, estimator.cost(network, settings), 1);
+  }
+
+  /** What weights of another program must fit to be loaded with these settings. */
+  async wantedWeights(network: NetworkDefinition, settings: Settings): Promise<WantedWeights> {
     const model = this.devices.cpu.makeModel(networkGraph(network, settings), inputSize(settings), 0n);
     const { tensors } = model;
     await model.close();

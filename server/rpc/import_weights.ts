@@ -24,6 +24,8 @@ interface Order {
   readonly fileName: string | null;
   readonly settings: Settings;
   readonly seed: bigint;
+  /** Whether the caller named the image size: then it may be any. */
+  readonly sized: boolean;
   /** The caller's file, for refusals. */
   readonly source: string;
 }
@@ -34,6 +36,7 @@ export async function importWeights(messages: AsyncIterable<ImportWeightsRequest
   const upload = await receiveUpload(messages, (header) => admit(header, server), context);
   try {
     const file = await readWeights(upload.bytes, upload.order.source);
+    if (upload.order.sized) await server.classifiers.expectOneImageFits(upload.order.network, upload.order.settings);
     const order = await withChannelsOf(file, upload.order, server);
     const { network, settings, source } = order;
     const remedy = (misfit: WeightsFit) => otherSizeRemedy(misfit, settings);
@@ -69,7 +72,7 @@ function readOrder(header: ImportWeightsHeader, { devices }: ServerState): Order
   const { network: name, fileName, classes, seed, source } = header;
   const network = networkByFileName(name);
   const size = sizeAssignments(header);
-  const order = { network, seed: seed ?? drawSeed(), source: source === '' ? 'the file' : source };
+  const order = { network, seed: seed ?? drawSeed(), sized: size.length > 0, source: source === '' ? 'the file' : source };
   if (fileName === '') {
     if (network.pretrained === null) {
       const problem = `${network.name} has fresh weights only; name a classifier to store, and read that`;
