@@ -42,8 +42,9 @@ struct HostStream {
 
 bool Point::reached() const { return stream == nullptr || stream->done >= done; }
 
-/// Those that this thread has used.
-thread_local std::vector<HostStream*> streams;
+/// Those that this thread has used. The list is never destroyed: devices that live as long as the process end their streams
+/// after all objects of the main thread.
+thread_local std::vector<HostStream*>& streams = *new std::vector<HostStream*>;
 thread_local bool hurrying = false;
 
 void reach(const Point& point);
