@@ -27,7 +27,6 @@ struct DepthwiseConvolution {
   const float* filters;  // (tap, channel)
   OutputStage stage;
   float* to;  // y, or dx
-  float* scratch;
 };
 
 struct DepthwiseWeightGradient {
@@ -46,9 +45,8 @@ struct DepthwiseKernels {
 
   /// Weights (channels, 1, 3, 3) to filters (tap, channel), if wanted turned by 180 degrees.
   void (*filters)(const float* weights, int64_t channels, bool turned, float* filters);
-  /// Values of scratch memory.
-  int64_t (*convolution_scratch)(const DepthwiseShape& shape);
   void (*convolution)(DepthwiseConvolution job);
+  /// Values of scratch memory.
   int64_t (*weight_gradient_scratch)(const DepthwiseShape& shape);
   void (*weight_gradient)(const DepthwiseWeightGradient& job);
 };

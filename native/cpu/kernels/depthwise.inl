@@ -11,50 +11,62 @@ inline int64_t depthwise_source(bool data_gradient, int64_t at, int64_t k, int64
   return position >= 0 && position % stride == 0 && position / stride < size ? position / stride : -1;
 }
 
+/// The rows of pixels under a row of the result, as far as they lie inside.
+struct DepthwiseRows {
+  int count = 0;
+  int64_t first[3];  // offset of their first pixel in `from`
+  int64_t tap[3];    // their first tap
+};
+
+/// The taps of a pixel of the result that lie inside.
+struct DepthwiseTaps {
+  int count = 0;
+  int64_t offsets[kDepthwiseTaps];  // of their pixels in `from`
+  int64_t taps[kDepthwiseTaps];
+};
+
 /// A convolution or its data gradient as a walk over the pixels of its result.
 struct DepthwiseWalk {
   DepthwiseWalk(const DepthwiseShape& s, bool gradient)
-      : shape(s), data_gradient(gradient), from(gradient ? s.out : s.in), to(gradient ? s.in : s.out) {}
-
-  /// Columns under the three taps of each column of the result.
-  void fill_columns(int32_t* columns) const {
-    for (int64_t x = 0; x < to.width; ++x) {
-      for (int64_t k = 0; k < 3; ++k)
-        columns[x * 3 + k] =
-            static_cast<int32_t>(depthwise_source(data_gradient, x, k, shape.stride_width, shape.padding_width, from.width));
-    }
+      : shape(s), data_gradient(gradient), from(gradient ? s.out : s.in), to(gradient ? s.in : s.out) {
+    if (gradient) return;
+    inside_begin = std::min((s.padding_width + s.stride_width - 1) / s.stride_width, to.width);
+    const int64_t last = from.width - 3 + s.padding_width;
+    inside_end = std::clamp(last < 0 ? 0 : last / s.stride_width + 1, inside_begin, to.width);
   }
 
-  /// For the columns of a row of the result: window(column, offset of the first of its nine pixels in `from`) where all lie
-  /// inside and side by side, else taps(column, count, offsets, taps).
-  template <class Window, class Taps>
-  void row(int64_t image, int64_t y, const int32_t* columns, const Window& window, const Taps& some_taps) const {
-    int64_t rows[3];
-    for (int64_t k = 0; k < 3; ++k)
-      rows[k] = depthwise_source(data_gradient, y, k, shape.stride_height, shape.padding_height, from.height);
-    const bool rows_inside = !data_gradient && rows[0] >= 0 && rows[2] >= 0;
-    for (int64_t x = 0; x < to.width; ++x) {
-      const int32_t* column = columns + x * 3;
-      if (rows_inside && column[0] >= 0 && column[2] >= 0) {
-        window(x, ((image * from.height + rows[0]) * from.width + column[0]) * from.channels);
-        continue;
-      }
-      int64_t offsets[kDepthwiseTaps], taps[kDepthwiseTaps];
-      int count = 0;
-      for (int64_t i = 0; i < 3; ++i) {
-        for (int64_t j = 0; j < 3; ++j) {
-          if (rows[i] < 0 || column[j] < 0) continue;
-          offsets[count] = ((image * from.height + rows[i]) * from.width + column[j]) * from.channels;
-          taps[count++] = i * 3 + j;
-        }
-      }
-      some_taps(x, count, offsets, taps);
+  DepthwiseRows rows(int64_t image, int64_t y) const {
+    DepthwiseRows found;
+    for (int64_t k = 0; k < 3; ++k) {
+      const int64_t row = depthwise_source(data_gradient, y, k, shape.stride_height, shape.padding_height, from.height);
+      if (row < 0) continue;
+      found.first[found.count] = (image * from.height + row) * from.width * from.channels;
+      found.tap[found.count++] = k * 3;
     }
+    return found;
   }
+
+  DepthwiseTaps taps(const DepthwiseRows& rows, int64_t x) const {
+    DepthwiseTaps found;
+    for (int i = 0; i < rows.count; ++i) {
+      for (int64_t k = 0; k < 3; ++k) {
+        const int64_t column = depthwise_source(data_gradient, x, k, shape.stride_width, shape.padding_width, from.width);
+        if (column < 0) continue;
+        found.offsets[found.count] = rows.first[i] + column * from.channels;
+        found.taps[found.count++] = rows.tap[i] + k;
+      }
+    }
+    return found;
+  }
+
+  /// Where the window of column x begins in each of its rows, x among those inside.
+  int64_t window(int64_t x) const { return (x * shape.stride_width - shape.padding_width) * from.channels; }
 
   DepthwiseShape shape;
   bool data_gradient;
   Layout from, to;
+  /// Columns of the result all of whose taps lie inside a row, side by side; none of a data gradient.
+  int64_t inside_begin = 0, inside_end = 0;
 };
 
 /// Calls f(count) with the number of taps as a constant.
@@ -75,50 +87,61 @@ inline void depthwise_filters(const float* weights, int64_t channels, bool turne
   }
 }
 
-inline int64_t depthwise_scratch(const DepthwiseShape& shape) { return 3 * std::max(shape.in.width, shape.out.width); }
-
-/// Nine pixels of which rows and columns are neighbours: three of each row, rows `pitch` apart.
-struct DepthwiseWindow {
-  const float* first;
-  int64_t pitch, channels;
-
-  [[gnu::always_inline]] Vector at(int64_t c, int i, int j) const { return load_vector(first + i * pitch + j * channels + c); }
-};
-
-/// The pixels that a window one row of the result further reads for the first time.
-[[gnu::always_inline]] inline void ask_for_next_row(const DepthwiseWindow& window, const DepthwiseShape& shape) {
-  const float* last = window.first + (2 + shape.stride_height) * window.pitch + 2 * window.channels;
-  for (int64_t i = 0; i < shape.stride_height; ++i) {
-    for (int64_t j = 0; j < shape.stride_width; ++j) {
-      const float* pixel = last - i * window.pitch - j * window.channels;
-      for (int64_t c = 0; c < window.channels; c += kLine) __builtin_prefetch(pixel + c);
+/// Some neighbours in a row of the result, whose windows lie inside their rows and kStride pixels apart: a column that several
+/// windows share is read once.
+template <int kPixels, int kStride>
+void convolve_pixels(const DepthwiseConvolution& job, const DepthwiseRows& rows, int64_t window, float* to) {
+  constexpr int kColumns = (kPixels - 1) * kStride + 3;
+  const Layout& in = job.shape.in;
+  const int64_t channels = in.channels, pitch = in.width * channels;
+  const float* last = job.from + rows.first[rows.count - 1] + window + 2 * channels;
+  for (int64_t c = 0; c < channels; c += kLanes) {
+    // What the same columns of the next row read for the first time.
+    for (int64_t i = 1; i <= job.shape.stride_height; ++i) {
+#pragma GCC unroll 8
+      for (int64_t k = 0; k < kPixels * kStride; ++k) __builtin_prefetch(last + i * pitch + k * channels + c);
+    }
+    Vector sums[kPixels] = {};
+    for (int i = 0; i < rows.count; ++i) {
+      const float* filter = job.filters + rows.tap[i] * channels + c;
+      const float* from = job.from + rows.first[i] + window + c;
+      const Vector factors[3] = {load_vector(filter), load_vector(filter + channels), load_vector(filter + 2 * channels)};
+#pragma GCC unroll 16
+      for (int column = 0; column < kColumns; ++column) {
+        const Vector values = load_vector(from + column * channels);
+#pragma GCC unroll 8
+        for (int pixel = 0; pixel < kPixels; ++pixel) {
+          const int tap = column - pixel * kStride;
+          if (tap >= 0 && tap < 3) sums[pixel] += values * factors[tap];
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int pixel = 0; pixel < kPixels; ++pixel) {
+      float* at = to + pixel * channels + c;
+      store_vector(at, finish(job.stage, sums[pixel], c, at));
     }
   }
 }
 
-/// One pixel of the result, all of whose taps lie inside; filters (tap, channel).
-inline void convolve_window(const DepthwiseWindow& window, const float* filters, const OutputStage& stage, float* to) {
-  const int64_t channels = window.channels;
-  const DepthwiseWindow factors{filters, 3 * channels, channels};
-  for (int64_t c = 0; c < channels; c += kLanes) {
-    Vector rows[3];
-    for (int i = 0; i < 3; ++i) {
-      rows[i] = window.at(c, i, 0) * factors.at(c, i, 0);
-      rows[i] += window.at(c, i, 1) * factors.at(c, i, 1);
-      rows[i] += window.at(c, i, 2) * factors.at(c, i, 2);
-    }
-    store_vector(to + c, finish(stage, rows[0] + rows[1] + rows[2], c, to + c));
-  }
+/// The columns of a row of the result whose windows lie inside.
+template <int kStride>
+void convolve_inside(const DepthwiseConvolution& job, const DepthwiseWalk& walk, const DepthwiseRows& rows, float* row) {
+  constexpr int kPixels = 4;
+  const int64_t channels = walk.to.channels;
+  int64_t x = walk.inside_begin;
+  for (; x + kPixels <= walk.inside_end; x += kPixels)
+    convolve_pixels<kPixels, kStride>(job, rows, walk.window(x), row + x * channels);
+  for (; x < walk.inside_end; ++x) convolve_pixels<1, kStride>(job, rows, walk.window(x), row + x * channels);
 }
 
 /// One pixel of the result, wherever its taps lie.
-inline void convolve_taps(const DepthwiseConvolution& job, int64_t channels, int tap_count, const int64_t* offsets,
-                          const int64_t* taps, float* to) {
-  with_taps(tap_count, [&](auto count) {
+inline void convolve_taps(const DepthwiseConvolution& job, int64_t channels, const DepthwiseTaps& inside, float* to) {
+  with_taps(inside.count, [&](auto count) {
     for (int64_t c = 0; c < channels; c += kLanes) {
       Vector sum{};
       for (int k = 0; k < count; ++k)
-        sum += load_vector(job.from + offsets[k] + c) * load_vector(job.filters + taps[k] * channels + c);
+        sum += load_vector(job.from + inside.offsets[k] + c) * load_vector(job.filters + inside.taps[k] * channels + c);
       store_vector(to + c, finish(job.stage, sum, c, to + c));
     }
   });
@@ -131,23 +154,19 @@ inline void depthwise_convolution(DepthwiseConvolution job) {
     job.shape = {job.shape.out, job.shape.in, 1, 1, 2 - job.shape.padding_height, 2 - job.shape.padding_width};
   }
   const DepthwiseWalk walk(job.shape, job.data_gradient);
-  auto* columns = reinterpret_cast<int32_t*>(job.scratch);
-  walk.fill_columns(columns);
-  const int64_t pitch = walk.from.width * channels;
+  const int64_t stride = job.shape.stride_width;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < walk.to.images; ++image) {
     for (int64_t y = 0; y < walk.to.height; ++y) {
       float* row = job.to + (image * walk.to.height + y) * walk.to.width * channels;
-      walk.row(
-          image, y, columns,
-          [&](int64_t x, int64_t offset) {
-            const DepthwiseWindow window{job.from + offset, pitch, channels};
-            ask_for_next_row(window, job.shape);
-            convolve_window(window, job.filters, job.stage, row + x * channels);
-          },
-          [&](int64_t x, int count, const int64_t* offsets, const int64_t* taps) {
-            convolve_taps(job, channels, count, offsets, taps, row + x * channels);
-          });
+      const DepthwiseRows rows = walk.rows(image, y);
+      const auto edge = [&](int64_t x) { convolve_taps(job, channels, walk.taps(rows, x), row + x * channels); };
+      // Of windows further apart none shares a column with another.
+      const bool together = rows.count > 0 && stride <= 2;
+      for (int64_t x = 0; x < walk.inside_begin; ++x) edge(x);
+      if (together && stride == 1) convolve_inside<1>(job, walk, rows, row);
+      if (together && stride == 2) convolve_inside<2>(job, walk, rows, row);
+      for (int64_t x = together ? walk.inside_end : walk.inside_begin; x < walk.to.width; ++x) edge(x);
     }
   }
 }
@@ -163,8 +182,16 @@ inline int64_t depthwise_items(const Layout& out) {
 }
 
 inline int64_t depthwise_gradient_scratch(const DepthwiseShape& shape) {
-  return 2 * depthwise_items(shape.out) * kDepthwiseTaps * shape.in.channels + 3 * shape.out.width;
+  return 2 * depthwise_items(shape.out) * kDepthwiseTaps * shape.in.channels;
 }
+
+/// Nine pixels of which rows and columns are neighbours: three of each row, rows `pitch` apart.
+struct DepthwiseWindow {
+  const float* first;
+  int64_t pitch, channels;
+
+  [[gnu::always_inline]] Vector at(int64_t c, int i, int j) const { return load_vector(first + i * pitch + j * channels + c); }
+};
 
 /// sums (tap, channel) += dy * the window's pixels, over neighbours in a row of dy whose windows lie `step` apart; kVectors vectors
 /// of channels from c on.
@@ -202,8 +229,6 @@ inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
   const DepthwiseWalk walk(job.shape, false);
   const int64_t channels = walk.to.channels, size = kDepthwiseTaps * channels;
   const int64_t items = depthwise_items(walk.to), item_rows = depthwise_item_rows(walk.to), per_image = items / walk.to.images;
-  auto* columns = reinterpret_cast<int32_t*>(job.scratch + 2 * items * size);
-  walk.fill_columns(columns);
 #pragma omp parallel
   {
 #pragma omp for schedule(static)
@@ -215,24 +240,26 @@ inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
       for (int64_t y = first; y < std::min(first + item_rows, walk.to.height); ++y) {
         std::fill_n(row_sums, size, 0.0f);
         const float* dy = job.dy + (image * walk.to.height + y) * walk.to.width * channels;
-        int64_t windows = 0, first_x = 0;  // those inside are neighbours
-        DepthwiseWindow window{job.x, walk.from.width * channels, channels};
-        walk.row(
-            image, y, columns,
-            [&](int64_t x, int64_t offset) {
-              if (windows++ == 0) window.first += offset, first_x = x;
-            },
-            [&](int64_t x, int count, const int64_t* offsets, const int64_t* taps) {
-              for (int k = 0; k < count; ++k) {
-                float* to = row_sums + taps[k] * channels;
-                for (int64_t c = 0; c < channels; c += kLanes)
-                  store_vector(to + c, load_vector(to + c) + load_vector(dy + x * channels + c) * load_vector(job.x + offsets[k] + c));
-              }
-            });
-        dy += first_x * channels;
-        int64_t c = 0;
-        for (; c + 2 * kLanes <= channels; c += 2 * kLanes) add_row_products<2>(window, job.shape, windows, dy, row_sums, c);
-        if (c < channels) add_row_products<1>(window, job.shape, windows, dy, row_sums, c);
+        const DepthwiseRows rows = walk.rows(image, y);
+        const auto edge = [&](int64_t x) {
+          const DepthwiseTaps inside = walk.taps(rows, x);
+          for (int k = 0; k < inside.count; ++k) {
+            float* to = row_sums + inside.taps[k] * channels;
+            const float* from = job.x + inside.offsets[k];
+            for (int64_t c = 0; c < channels; c += kLanes)
+              store_vector(to + c, load_vector(to + c) + load_vector(dy + x * channels + c) * load_vector(from + c));
+          }
+        };
+        const int64_t windows = rows.count == 3 ? walk.inside_end - walk.inside_begin : 0;
+        for (int64_t x = 0; x < walk.inside_begin; ++x) edge(x);
+        for (int64_t x = walk.inside_begin + windows; x < walk.to.width; ++x) edge(x);
+        if (windows > 0) {
+          const DepthwiseWindow window{job.x + rows.first[0] + walk.window(walk.inside_begin), walk.from.width * channels, channels};
+          dy += walk.inside_begin * channels;
+          int64_t c = 0;
+          for (; c + 2 * kLanes <= channels; c += 2 * kLanes) add_row_products<2>(window, job.shape, windows, dy, row_sums, c);
+          if (c < channels) add_row_products<1>(window, job.shape, windows, dy, row_sums, c);
+        }
         for (int64_t i = 0; i < size; ++i) sums[i] += row_sums[i];
       }
     }
@@ -251,7 +278,6 @@ inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
 constexpr DepthwiseKernels kDepthwise = {
     .channels = kLanes,
     .filters = depthwise_filters,
-    .convolution_scratch = depthwise_scratch,
     .convolution = depthwise_convolution,
     .weight_gradient_scratch = depthwise_gradient_scratch,
     .weight_gradient = depthwise_weight_gradient,

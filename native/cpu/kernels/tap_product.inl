@@ -100,13 +100,15 @@ inline void tap_tiles(const TapTile& p, int64_t rows, int64_t vectors) {
 }
 
 /// Rows that a thread computes at a time: blocks of nearly the same size, and so many blocks or panels that each thread gets as many.
+/// Blocks end with a whole tile, unless there are so few that this would make one larger than the others.
 inline int64_t tap_block_rows(const TapGrid& grid, int64_t taps, int64_t threads) {
   constexpr int64_t kBytes = 384 * 1024;
   const int64_t bytes_a_row = grid.in.channels * std::clamp<int64_t>(taps, 1, 4) * static_cast<int64_t>(sizeof(float));
   const int64_t wanted = std::clamp<int64_t>(kBytes / bytes_a_row, 96, 192);
   int64_t blocks = (grid.rows() + wanted - 1) / wanted;
   if (Panels(grid.out.channels).count % threads != 0) blocks = round_up(blocks, threads);
-  return round_up((grid.rows() + blocks - 1) / blocks, kTileRows);
+  const int64_t rows = (grid.rows() + blocks - 1) / blocks;
+  return blocks <= threads ? rows : round_up(rows, kTileRows);
 }
 
 /// What a thread knows of its block of rows.
@@ -134,17 +136,12 @@ class TapBlock {
     const TapGrid& grid = job_.grid;
     rows_ = std::min(rows_at_once_, grid.rows() - first_row);
     int64_t x = first_row % grid.width, y = first_row / grid.width % grid.height, image = first_row / grid.width / grid.height;
-    for (int64_t r = 0; r < rows_; ++r) {
-      const int64_t out_y = grid.out_first_y + y * grid.out_step_y, out_x = grid.out_first_x + x * grid.out_step_x;
-      targets_[r] = job_.y + ((image * grid.out.height + out_y) * grid.out.width + out_x) * grid.out.channels;
-      for (int64_t t = 0; t < taps(); ++t) {
-        const Tap& tap = job_.taps[static_cast<size_t>(t)];
-        const int64_t in_y = y * grid.in_step_y + tap.y, in_x = x * grid.in_step_x + tap.x;
-        const bool inside = in_y >= 0 && in_y < grid.in.height && in_x >= 0 && in_x < grid.in.width;
-        sources_[t * row_pointers_ + r] =
-            inside ? job_.x + ((image * grid.in.height + in_y) * grid.in.width + in_x) * grid.in.channels : zeros_;
-      }
-      if (++x < grid.width) continue;
+    // Neighbours in a line of the grid at a time.
+    for (int64_t r = 0, count; r < rows_; r += count) {
+      count = std::min(grid.width - x, rows_ - r);
+      point_at_outputs(image, y, x, count, targets_ + r);
+      for (int64_t t = 0; t < taps(); ++t)
+        point_at_inputs(job_.taps[static_cast<size_t>(t)], image, y, x, count, sources_ + t * row_pointers_ + r);
       x = 0;
       if (++y < grid.height) continue;
       y = 0, ++image;
@@ -187,6 +184,25 @@ class TapBlock {
  private:
   static int64_t pointer_values() { return static_cast<int64_t>(sizeof(void*) / sizeof(float)); }
   int64_t taps() const { return static_cast<int64_t>(job_.taps.size()); }
+
+  void point_at_outputs(int64_t image, int64_t y, int64_t x, int64_t count, float** to) const {
+    const TapGrid& grid = job_.grid;
+    const int64_t line = image * grid.out.height + grid.out_first_y + y * grid.out_step_y, step = grid.out_step_x * grid.out.channels;
+    float* first = job_.y + (line * grid.out.width + grid.out_first_x + x * grid.out_step_x) * grid.out.channels;
+    for (int64_t i = 0; i < count; ++i) to[i] = first + i * step;
+  }
+
+  void point_at_inputs(const Tap& tap, int64_t image, int64_t y, int64_t x, int64_t count, const float** to) const {
+    const TapGrid& grid = job_.grid;
+    const int64_t in_y = y * grid.in_step_y + tap.y;
+    if (in_y < 0 || in_y >= grid.in.height) {
+      std::fill_n(to, count, zeros_);
+      return;
+    }
+    const float* line = job_.x + (image * grid.in.height + in_y) * grid.in.width * grid.in.channels;
+    for (int64_t i = 0, in_x = x * grid.in_step_x + tap.x; i < count; ++i, in_x += grid.in_step_x)
+      to[i] = in_x >= 0 && in_x < grid.in.width ? line + in_x * grid.in.channels : zeros_;
+  }
 
   void set_piece(TapTile& tile, const float* filters, int64_t tap, int64_t channel) const {
     tile.taps = std::min(pieces_.taps_at_once, taps() - tap);

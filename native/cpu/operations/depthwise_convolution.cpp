@@ -21,7 +21,6 @@ class DepthwiseConvolutionOperation final : public Operation {
     if (!builder.frozen(node_)) builder.keep_for_backward(x_);
     y_ = builder.create_output(operation, shape.out, shape.out_type).buffer;
     filters_ = builder.arena().add_persistent(float_bytes(shape_.filter_values()));
-    scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_)));
   }
 
   void plan_backward(PlanBuilder& builder) override {
@@ -29,7 +28,6 @@ class DepthwiseConvolutionOperation final : public Operation {
     if (!builder.frozen(node_)) gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
     if (!builder.wants_gradient(input_)) return;
     if (shape_.turns_filters()) turned_filters_ = builder.scratch(float_bytes(shape_.filter_values()));
-    data_scratch_ = builder.scratch(float_bytes(kernel().convolution_scratch(shape_)));
     dx_ = builder.create_gradient(input_);
   }
 
@@ -43,7 +41,7 @@ class DepthwiseConvolutionOperation final : public Operation {
     stage_.bias = weights_.bias();
   }
 
-  void forward(SubBatch& /*batch*/) override { convolve(false, arena_.at<float>(x_), filters_, y_, scratch_); }
+  void forward(SubBatch& /*batch*/) override { convolve(false, arena_.at<float>(x_), filters_, y_); }
 
   void backward(SubBatch& batch) override {
     const float* dy = gradient_.compute(arena_);
@@ -58,7 +56,7 @@ class DepthwiseConvolutionOperation final : public Operation {
     batch.weights_done();
     if (dx_ < 0) return;
     if (turned_filters_ >= 0) pack_filters(batch.values + weights_offset_, true, turned_filters_);
-    convolve(true, dy, turned_filters_ >= 0 ? turned_filters_ : filters_, dx_, data_scratch_);
+    convolve(true, dy, turned_filters_ >= 0 ? turned_filters_ : filters_, dx_);
   }
 
  private:
@@ -68,14 +66,13 @@ class DepthwiseConvolutionOperation final : public Operation {
     kernel().filters(weights, shape_.in.channels, turned, arena_.at<float>(to));
   }
 
-  void convolve(bool data_gradient, const float* from, BufferId filters, BufferId to, BufferId scratch) const {
+  void convolve(bool data_gradient, const float* from, BufferId filters, BufferId to) const {
     kernel().convolution({.shape = shape_,
                           .data_gradient = data_gradient,
                           .from = from,
                           .filters = arena_.at<float>(filters),
                           .stage = data_gradient ? OutputStage{} : stage_,
-                          .to = arena_.at<float>(to),
-                          .scratch = arena_.at<float>(scratch)});
+                          .to = arena_.at<float>(to)});
   }
 
   int node_;
@@ -89,8 +86,6 @@ class DepthwiseConvolutionOperation final : public Operation {
   BufferId dx_ = -1;
   BufferId filters_ = -1;
   BufferId turned_filters_ = -1;
-  BufferId scratch_ = -1;
-  BufferId data_scratch_ = -1;
   BufferId gradient_scratch_ = -1;
   GradientSum<float> gradient_;
   Arena arena_;
