@@ -5,8 +5,9 @@ import { type Effort, imagesPerSecond, imagesPerSecondByTurn, takeTurns } from '
 import type { Worker } from '../worker.js';
 import { startPython, startScript } from '../workers.js';
 import type { ApplyCase } from './case.js';
+import { exportCase } from './exported.js';
 
-/** A case, and the folder where our side leaves the model and the images for the peer. */
+/** A case, and the folder with what exportCase() leaves. */
 export interface ApplyRequest extends ApplyCase {
   readonly folder: string;
 }
@@ -32,6 +33,7 @@ export async function compareApply(applyCase: ApplyCase, effort: Effort): Promis
   const folder = mkdtempSync(join(tmpdir(), 'dl-classifier-bench-'));
   try {
     const request: ApplyRequest = { ...applyCase, folder };
+    await exportCase(request);
     await using ours = startScript(new URL('ours.ts', import.meta.url), applyCase.threads, 'our engine');
     await using peer = startPython('onnx_apply.py', applyCase.threads, 'ONNX Runtime');
     const expected = await confidences(ours, request);
