@@ -91,7 +91,7 @@ export interface EngineOptions {
   readonly queueLength: number;
 }
 
-/** Host memory for the pixels of one batch, filled on the caller's thread and read by the engine thread. */
+/** Host memory for the pixels of one batch, filled on the caller's thread and read by the engine thread. It holds anything until it is written. */
 export interface StagingBuffer {
   readonly byteLength: number;
   /** Copies `bytes` to `offset`; throws INVALID_ARGUMENT beyond the end, while a job reads the buffer and once it was announced, CLOSED after {@link close}. */

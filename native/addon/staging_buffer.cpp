@@ -43,7 +43,7 @@ std::span<const std::byte> uint8_bytes(const Napi::Value& value, const char* arg
 
 }  // namespace
 
-StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::calloc(size, 1))), size_(size), id_(new_id()) {
+StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::malloc(size))), size_(size), id_(new_id()) {
   if (data_ == nullptr) {
     throw Error(Reason::kOutOfMemory, "a staging buffer of " + std::to_string(size) + " bytes could not be had",
                 {{"bytes", std::to_string(size)}});

@@ -1,9 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { refuse } from '../errors/refusal.js';
+import { randomHandle } from './random_handle.js';
 import { Tombstones } from './tombstones.js';
-
-/** 128 bits: nobody guesses a handle. */
-const HANDLE_BYTES = 16;
 
 /** What an open handle stands for; the handle itself is its holder's. */
 export interface OpenEntry<Value> {
@@ -47,7 +44,7 @@ export class HandleTable<Kinds extends object> {
 
   /** Gives out a new handle. */
   add<Kind extends keyof Kinds & string>(kind: Kind, value: Kinds[Kind]): string {
-    const handle = randomBytes(HANDLE_BYTES).toString('base64url');
+    const handle = randomHandle();
     const now = new Date(this.now());
     this.#entries.set(handle, { kind, value, created: now, lastUsed: now });
     this.#grow(kind, this.rules[kind].size(value));

@@ -139,13 +139,20 @@ async function runCall<Response, Context>(
   try {
     const response = await environment.calls.run(async (controller) => {
       const { signal } = controller;
-      call.on('cancelled', () => controller.abort(new CallCancelled()));
-      if (call.cancelled) controller.abort(new CallCancelled());
+      // grpc-js also says so of calls that were answered before their stream ended.
+      let answered = false;
+      const cancel = () => {
+        if (!answered) controller.abort(new CallCancelled());
+      };
+      call.on('cancelled', cancel);
+      if (call.cancelled) cancel();
       try {
         return await work(environment.context(signal, peer, log), signal);
       } catch (error) {
         // Node's own functions throw an AbortError of theirs in place of the reason.
         throw signal.aborted && error instanceof Error && error.name === 'AbortError' ? signal.reason : error;
+      } finally {
+        answered = true;
       }
     });
     log.debug({ seconds: seconds() }, 'answered');
