@@ -176,6 +176,7 @@ test('an aborted signal ends the decoding', async (t) => {
   controller.abort(reason);
   const file = await pixels(rgb, 3).png().toBuffer();
   const buffer = new (engineBinding().StagingBuffer)(rgb.length);
+  buffer.write(0, new Uint8Array(rgb.length));
   const decoding = decodeImages({ files: stage([file]), sizes: [file.length], positions: null }, COLOUR, buffer, null, controller.signal);
   t.is(await t.throwsAsync(decoding), reason);
   t.deepEqual(buffer.read(0, rgb.length), new Uint8Array(rgb.length), 'nothing may be written');

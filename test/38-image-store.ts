@@ -190,7 +190,8 @@ test('what was stored is there after a restart, in the order of use', async (t) 
 
 test('images that came after the order was written are the last to go', async (t) => {
   const first = await open(t);
-  await first.add(images(1, 2));
+  await first.add(images(1));
+  await first.add(images(2));
   await first.close();
   // A daemon that is killed after this does not write the order again.
   await (await open(t)).add(images(3));

@@ -9,8 +9,8 @@
 namespace dl::addon {
 namespace {
 
-/// Values a turn: 4 MiB are a few milliseconds where each page is touched for the first time.
-constexpr size_t kSliceValues = size_t{1} << 20;
+/// Values a turn: 1 MiB is a millisecond or so where each page is touched for the first time, and several on a busy machine.
+constexpr size_t kSliceValues = size_t{1} << 18;
 
 }  // namespace
 
