@@ -12,8 +12,8 @@
 
 namespace dl::addon {
 
-/// The memory behind a StagingBuffer, aligned for float32. It holds anything until it is written: clearing it would take as long
-/// as writing it does.
+/// The memory behind a StagingBuffer, aligned for float32. It holds anything until it is written: clearing it would take
+/// nearly as long as writing it does.
 class StagingMemory {
  public:
   /// Throws kOutOfMemory.

@@ -3,7 +3,7 @@ import { randomFillSync } from 'node:crypto';
 /** 128 bits: nobody guesses a handle. */
 const HANDLE_BYTES = 16;
 
-/** Random bytes for many handles: drawing them takes a hundred times longer than the rest. */
+/** Random bytes for many handles: a call that draws them takes longer than all else that a handle needs. */
 const drawn = Buffer.alloc(HANDLE_BYTES * 256);
 let used = drawn.length;
 

@@ -30,7 +30,7 @@ struct DepthwiseWalk {
   DepthwiseWalk(const DepthwiseShape& s, bool gradient)
       : shape(s), data_gradient(gradient), from(gradient ? s.out : s.in), to(gradient ? s.in : s.out) {
     if (gradient) return;
-    inside_begin = std::min((s.padding_width + s.stride_width - 1) / s.stride_width, to.width);
+    inside_begin = std::clamp<int64_t>((s.padding_width + s.stride_width - 1) / s.stride_width, 0, to.width);
     const int64_t last = from.width - 3 + s.padding_width;
     inside_end = std::clamp(last < 0 ? 0 : last / s.stride_width + 1, inside_begin, to.width);
   }
