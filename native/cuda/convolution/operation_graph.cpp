@@ -88,8 +88,9 @@ Descriptor operation(const ConvolutionShape& shape) {
   operation.set(names.input, tensor(TensorUid::kInput, type_of(kData), in));
   operation.set(names.filter, tensor(TensorUid::kFilter, type_of(kFilter), filter));
   operation.set(names.output, tensor(TensorUid::kOutput, type_of(kForward), out));
-  operation.set(names.alpha, 1.0);
-  operation.set(names.beta, shape.added ? 1.0 : 0.0);
+  // In the compute type: cuDNN takes doubles, too, but its kernels read four bytes of them, which are 0.
+  operation.set(names.alpha, 1.0f);
+  operation.set(names.beta, shape.added ? 1.0f : 0.0f);
   operation.finalize();
   return operation;
 }
