@@ -1,4 +1,4 @@
-/** Classifiers on GPUs and their moves. The GPUs compute on the host: native/test/gpus_on_host. */
+/** Classifiers on GPUs and their moves. The GPUs compute on the host: native/test/failing_gpus. */
 import anyTest, { type TestFn } from 'ava';
 import { type Classifier, DlClassifierClient, DlClassifierError, type ParameterSet, type PixelBatch } from '../client/index.js';
 import { startDaemon } from './support/daemon.js';

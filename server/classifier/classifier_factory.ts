@@ -83,7 +83,7 @@ export class ClassifierFactory {
     } catch (error) {
       await model.close();
       const cost = device.estimator.cost(network, settings);
-      throw await engineRefusal(error, (bytes) => device.memory.refusal(null, cost, settings.batchSize, bytes));
+      throw await engineRefusal(error, (missing) => device.memory.refusal(null, cost, settings.batchSize, missing));
     }
   }
 }

@@ -1,12 +1,20 @@
 import { isEngineError } from '../../native/index.js';
 import { refuse } from '../errors/refusal.js';
 
+/** Memory that the engine could not have. */
+export interface MissingMemory {
+  /** Wanted, at least. */
+  readonly bytes: number;
+  /** That the device has left beside all that it holds, infinite where the engine does not know it. */
+  readonly freeBytes: number;
+}
+
 /**
  * What a call is refused with that the engine refused. What only a defect of ours can cause comes back as it is.
  *
  * @param memoryRefusal makes the refusal of memory that could not be had
  */
-export async function engineRefusal(error: unknown, memoryRefusal: (bytes: number) => Promise<Error>): Promise<unknown> {
+export async function engineRefusal(error: unknown, memoryRefusal: (missing: MissingMemory) => Promise<Error>): Promise<unknown> {
   if (!isEngineError(error)) return error;
   const { reason, metadata } = error;
   switch (reason) {
@@ -15,7 +23,7 @@ export async function engineRefusal(error: unknown, memoryRefusal: (bytes: numbe
     case 'IMAGE_OUT_OF_RANGE':
       return refuse('IMAGE_VALUE_OUT_OF_RANGE', { image: metadata.image ?? 'unknown', value: metadata.value ?? 'unknown' });
     case 'OUT_OF_MEMORY':
-      return memoryRefusal(Number(metadata.bytes ?? 0));
+      return memoryRefusal({ bytes: Number(metadata.bytes ?? 0), freeBytes: Number(metadata.free ?? Number.POSITIVE_INFINITY) });
     case 'QUEUE_FULL':
       return refuse('SERVER_BUSY', { limit: 'engine_queue' });
     case 'CLOSED':

@@ -3,6 +3,7 @@ import { isEngineError } from '../../native/index.js';
 import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import type { Settings } from '../parameters/settings.js';
+import type { MissingMemory } from './engine_refusal.js';
 import { type BatchCost, largestBatchSize } from './largest_batch_size.js';
 import { classCount, imageBytes, inputSize, networkGraph, planOptions } from './plan.js';
 
@@ -72,12 +73,14 @@ export class MemoryBudget {
     const atLeast = batchSize * cost.imageBytes;
     const needed = atLeast > available ? atLeast : await cost.bytes(batchSize);
     if (needed <= available) return needed;
-    throw await this.refusal(model, cost, batchSize, Number.isFinite(needed) ? needed : atLeast);
+    const bytes = Number.isFinite(needed) ? needed : atLeast;
+    throw await this.refusal(model, cost, batchSize, { bytes, freeBytes: Number.POSITIVE_INFINITY });
   }
 
-  /** The refusal of a batch size that does not fit. */
-  async refusal(model: Model | null, cost: BatchCost, batchSize: number, bytes: number): Promise<Error> {
-    const largest = await largestBatchSize(cost, this.availableFor(model), batchSize - 1);
+  /** The refusal of a batch size that does not fit: into the budget, or beside what others than classifiers hold of the device. */
+  async refusal(model: Model | null, cost: BatchCost, batchSize: number, { bytes, freeBytes }: MissingMemory): Promise<Error> {
+    const available = Math.min(this.availableFor(model), (model?.memoryBytes ?? 0) + freeBytes);
+    const largest = await largestBatchSize(cost, available, batchSize - 1);
     return refuse('DEVICE_MEMORY_EXHAUSTED', { largest_batch_size: largest, bytes });
   }
 }

@@ -29,7 +29,7 @@ export class Residence {
     try {
       return await device.compute(() => task(model));
     } catch (error) {
-      throw await engineRefusal(error, (bytes) => device.memory.refusal(model, this.#cost(settings), settings.batchSize, bytes));
+      throw await engineRefusal(error, (missing) => device.memory.refusal(model, this.#cost(settings), settings.batchSize, missing));
     }
   }
 

@@ -48,7 +48,7 @@ export async function estimateMemory(request: EstimateMemoryRequest, { server }:
       largestBatchSize: largest,
     };
   } catch (error) {
-    throw await engineRefusal(error, refusal);
+    throw await engineRefusal(error, ({ bytes }) => refusal(bytes));
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type Daemon, startDaemon } from './daemon.js';
 
-/** A fault of native/test/gpus_on_host. */
+/** A fault of native/test/failing_gpus. */
 export type GpuFault = 'hang' | 'lost' | 'out_of_memory' | 'wrong_confidences' | 'wrong_update' | 'wrong_update_bfloat16';
 
 export interface GpuOptions {
@@ -19,22 +19,26 @@ export interface GpuOptions {
   readonly flags?: readonly string[];
 }
 
-/** A daemon with GPUs that compute on the host and fail when a test wants it. */
+/** A daemon with GPUs that fail when a test wants it. */
 export interface GpuDaemon extends Daemon {
-  fail(fault: GpuFault, gpu: number): Promise<void>;
+  /** @param bytesLeft of the GPU's memory, where the fault is `out_of_memory` @default 0 */
+  fail(fault: GpuFault, gpu: number, bytesLeft?: number): Promise<void>;
   mend(fault: GpuFault, gpu: number): Promise<void>;
   /** Resolves when the GPU has met the fault `hang`. */
   hangs(gpu: number): Promise<void>;
 }
 
-/** The GPUs that scripts/setup builds, or the CUDA backend's own code on the host, where this variable names it. */
-const BACKEND = process.env.DL_TEST_GPUS ?? 'build/native/test/dl_gpus_on_host.so';
+/** The CUDA backend's own code, on the host or on a GPU, where this variable names a build of it. */
+export const CUDA_BACKEND = process.env.DL_TEST_GPUS;
+
+/** Else the GPUs that scripts/setup builds: they compute on the processors. */
+const BACKEND = CUDA_BACKEND ?? 'build/native/test/dl_gpus_on_host.so';
 
 export async function startGpuDaemon(options: GpuOptions = {}): Promise<GpuDaemon> {
   const { count = 1, memoryBytes = 2 ** 30, faults = [], float32Only = false, flags = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), 'dl-gpu-faults-'));
   const file = (fault: GpuFault, gpu: number) => join(folder, `${fault}-${gpu}`);
-  const fail = (fault: GpuFault, gpu: number) => writeFile(file(fault, gpu), '');
+  const fail = (fault: GpuFault, gpu: number, bytesLeft = 0) => writeFile(file(fault, gpu), String(bytesLeft));
   const mend = (fault: GpuFault, gpu: number) => rm(file(fault, gpu));
   for (const [fault, gpu] of faults) await fail(fault, gpu);
   const daemon = await startDaemon(flags, {

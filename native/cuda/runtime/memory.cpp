@@ -27,7 +27,7 @@ DeviceMemory::DeviceMemory(int64_t bytes) : DeviceMemory() {
     throw Error(Reason::kOutOfMemory,
                 std::to_string(bytes) + " bytes of the device's memory are wanted, " + std::to_string(free) + " of " +
                     std::to_string(total) + " are free",
-                {{"bytes", std::to_string(bytes)}});
+                {{"bytes", std::to_string(bytes)}, {"free", std::to_string(free)}});
   }
   check(error, "taking device memory");
   data_ = static_cast<std::byte*>(memory);

@@ -9,7 +9,7 @@ namespace dl::cuda {
 class DeviceMemory {
  public:
   DeviceMemory() = default;
-  /// Throws kOutOfMemory, with `bytes` in the metadata, where the memory is not there.
+  /// Throws kOutOfMemory, with `bytes` and those that are `free` in the metadata, where the memory is not there.
   explicit DeviceMemory(int64_t bytes);
   ~DeviceMemory();
   DeviceMemory(DeviceMemory&& other) noexcept;

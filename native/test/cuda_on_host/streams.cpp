@@ -46,6 +46,7 @@ bool Point::reached() const { return stream == nullptr || stream->done >= done; 
 /// after all objects of the main thread.
 thread_local std::vector<HostStream*>& streams = *new std::vector<HostStream*>;
 thread_local bool hurrying = false;
+thread_local cudaError_t fate = cudaSuccess;
 
 void reach(const Point& point);
 
@@ -117,7 +118,12 @@ void refuse_copy(cudaStream_t stream, cudaError_t error, int copies) {
   at(stream).copies_before_refusal = copies;
 }
 
+void lose_device_of_thread() { fate = cudaErrorIllegalAddress; }
+
+cudaError_t fate_of_thread() { return fate; }
+
 cudaError_t take_refusal(cudaStream_t stream) {
+  if (fate != cudaSuccess) return fate;
   if (stream == nullptr || at(stream).refusal == cudaSuccess || at(stream).copies_before_refusal-- > 0) return cudaSuccess;
   return std::exchange(at(stream).refusal, cudaSuccess);
 }
@@ -140,7 +146,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream != nullptr) reach(at(stream).end());
-  return cudaSuccess;
+  return fate;
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   HostStream& asked = at(stream);
@@ -150,7 +156,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
     do_next(asked);
     hurry();
   }
-  return ready ? cudaSuccess : cudaErrorNotReady;
+  return ready ? fate : cudaErrorNotReady;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   put(at(stream), {nullptr, at(event)});
@@ -172,7 +178,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned) { return cudaEventRecord(event, stream); }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   reach(at(event));
-  return cudaSuccess;
+  return fate;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
   *milliseconds = 0;

@@ -19,7 +19,13 @@ void enqueue(cudaStream_t stream, std::function<void()> work);
 /// One copy is refused with this error when it is put into the stream: the one after `copies` others.
 void refuse_copy(cudaStream_t stream, cudaError_t error, int copies);
 
+/// The device of this thread is lost, as by an illegal access: from now on every call that concerns it fails.
+void lose_device_of_thread();
+
 // For the rest of the runtime.
+
+/// The error that every call ends with, or cudaSuccess.
+cudaError_t fate_of_thread();
 
 /// What refuse_copy() wants of a copy that is put into the stream now.
 cudaError_t take_refusal(cudaStream_t stream);

@@ -1,9 +1,9 @@
-#include "test/gpus_on_host/gpu_on_host.h"
+#include "test/failing_gpus/failing_gpu.h"
 
 #include <algorithm>
 
-#include "test/gpus_on_host/computing_device.h"
-#include "test/gpus_on_host/fault.h"
+#include "test/failing_gpus/computing_device.h"
+#include "test/failing_gpus/fault.h"
 
 namespace dl::test {
 namespace {
@@ -13,29 +13,29 @@ PlanOptions computed(PlanOptions options) {
   return options;
 }
 
-class ModelOnHost final : public DeviceModel {
+class FailingModel final : public DeviceModel {
  public:
-  ModelOnHost(int index, std::unique_ptr<DeviceModel> model) : index_(index), model_(std::move(model)) {}
+  FailingModel(int index, std::unique_ptr<DeviceModel> model) : index_(index), model_(std::move(model)) {}
 
   int64_t memory_bytes() const override { return model_->memory_bytes(); }
 
   void prepare(const PlanOptions& options, bool training) override {
-    throw_faults(index_);
+    meet_faults(index_);
     model_->prepare(computed(options), training);
   }
 
   void release_plans() override {
-    throw_faults(index_);
+    meet_faults(index_);
     model_->release_plans();
   }
 
   void set_solver(Solver solver) override {
-    throw_faults(index_);
+    meet_faults(index_);
     model_->set_solver(solver);
   }
 
   StepResult train(const ImageBatch& images, std::span<const int32_t> labels, const TrainOptions& options) override {
-    throw_faults(index_);
+    meet_faults(index_);
     TrainOptions computed_options = options;
     computed_options.plan = computed(options.plan);
     const StepResult result = model_->train(images, labels, computed_options);
@@ -44,18 +44,18 @@ class ModelOnHost final : public DeviceModel {
   }
 
   void apply(const ImageBatch& images, const PlanOptions& options, std::span<float> confidences) override {
-    throw_faults(index_);
+    meet_faults(index_);
     model_->apply(images, computed(options), confidences);
     if (wrong("wrong_confidences", options.precision)) std::ranges::reverse(confidences);
   }
 
   std::vector<float> read(int tensor, TensorRole role) const override {
-    throw_faults(index_);
+    meet_faults(index_);
     return model_->read(tensor, role);
   }
 
   void write(int tensor, TensorRole role, const std::function<void(std::span<float>)>& fill) override {
-    throw_faults(index_);
+    meet_faults(index_);
     model_->write(tensor, role, fill);
   }
 
@@ -76,10 +76,10 @@ class ModelOnHost final : public DeviceModel {
   const std::unique_ptr<DeviceModel> model_;
 };
 
-class GpuOnHost final : public Device {
+class FailingGpu final : public Device {
  public:
-  explicit GpuOnHost(int index) : index_(index), device_(computing_device(index)), info_(device_.info()) {
-    info_.name = "the host in place of GPU " + std::to_string(index);
+  explicit FailingGpu(int index) : index_(index), device_(computing_device(index)), info_(device_.info()) {
+    info_.name = "the tests' GPU " + std::to_string(index);
     info_.memory_bytes = environment_number("DL_GPU_MEMORY_BYTES", 1LL << 30);
     info_.libraries = {"cuDNN of no GPU"};
     info_.precisions = {Precision::kFloat32};
@@ -92,13 +92,13 @@ class GpuOnHost final : public Device {
   void begin(int threads) override { device_.begin(threads); }
 
   MemoryPlan plan_memory(const Graph& graph, const PlanOptions& options, Solver solver) override {
-    if (has_fault("lost", index_)) throw_faults(index_);
+    if (has_fault("lost", index_)) meet_faults(index_);
     return device_.plan_memory(graph, computed(options), solver);
   }
 
   std::unique_ptr<DeviceModel> make_model(const Graph& graph, Solver solver, uint64_t seed) override {
-    throw_faults(index_);
-    return std::make_unique<ModelOnHost>(index_, device_.make_model(graph, solver, seed));
+    meet_faults(index_);
+    return std::make_unique<FailingModel>(index_, device_.make_model(graph, solver, seed));
   }
 
  private:
@@ -109,6 +109,6 @@ class GpuOnHost final : public Device {
 
 }  // namespace
 
-std::unique_ptr<Device> make_gpu_on_host(int index) { return std::make_unique<GpuOnHost>(index); }
+std::unique_ptr<Device> make_failing_gpu(int index) { return std::make_unique<FailingGpu>(index); }
 
 }  // namespace dl::test

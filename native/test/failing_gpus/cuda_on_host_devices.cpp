@@ -3,7 +3,8 @@
 #include <memory>
 
 #include "cuda/device.h"
-#include "test/gpus_on_host/computing_device.h"
+#include "test/cuda_on_host/streams.h"
+#include "test/failing_gpus/computing_device.h"
 #include "test/h100.h"
 
 namespace dl::test {
@@ -22,5 +23,7 @@ Device& computing_device(int index) {
 }
 
 Precision computed_precision(Precision precision) { return precision; }
+
+void lose_device() { lose_device_of_thread(); }
 
 }  // namespace dl::test
