@@ -159,7 +159,11 @@ StepResult CudaModel::train(const ImageBatch& images, std::span<const int32_t> l
     send(0);
     for (int64_t first = 0; first < images.count; first += size) {
       const bool last = first + size == images.count;
-      step_->run(first == 0, last);
+      if (options.profile != nullptr) {
+        step_->run(first == 0, last, *options.profile);
+      } else {
+        step_->run(first == 0, last);
+      }
       // While the device computes:
       if (!last) {
         send(first + size);

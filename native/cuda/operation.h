@@ -7,6 +7,7 @@
 
 namespace dl::cuda {
 
+class LayerLaps;
 class PlanBuilder;
 class Target;
 
@@ -24,8 +25,11 @@ struct Pass {
   const double* class_weights = nullptr;
   float* confidences = nullptr;  // result when applying: (images, classes)
   bool accumulate = false;       // gradients are added to those of the sub-batches before
+  LayerLaps* laps = nullptr;     // where somebody wants to know where the time goes
 
   Launch launch() const { return handles->launch(); }
+  /// What an operation has enqueued so far in its backward half gives the gradients of its weights.
+  void end_weights() const;
   /// The values in the type that activations have.
   template <class T>
   const T* typed_values() const;

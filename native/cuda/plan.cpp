@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cuda/layer_laps.h"
 #include "cuda/runtime/error.h"
 
 namespace dl::cuda {
@@ -32,6 +33,10 @@ BufferId add_array(PlanBuilder& builder, int64_t count) {
 
 }  // namespace
 
+void Pass::end_weights() const {
+  if (laps != nullptr) laps->lap(&LayerSeconds::weights);
+}
+
 Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOptions& options, bool training, Target& target)
     : parameters_(parameters), options_(options), images_(options.batch_size) {
   if (training) segments_ = parameter_segments(graph, parameters, options);
@@ -40,6 +45,7 @@ Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOpti
   for (int k = 0; k < count; ++k) {
     builder.begin(k, false);
     const FusedOperation& operation = builder.operations()[static_cast<size_t>(k)];
+    layers_.push_back(builder.node(operation.node).name);
     if (std::holds_alternative<Input>(builder.node(operation.node).kind)) {
       auto input = make_input_operation(builder, operation);
       input_ = input.get();
@@ -51,8 +57,8 @@ Plan::Plan(const Graph& graph, const ParameterLayout& parameters, const PlanOpti
   for (int k = count - 1; k >= 0; --k) {
     if (!builder.runs_backward(k)) continue;
     builder.begin(k, true);
-    backward_operations_.push_back(operations_[static_cast<size_t>(k)].get());
-    backward_operations_.back()->plan_backward(builder);
+    backward_operations_.push_back(static_cast<size_t>(k));
+    operations_[static_cast<size_t>(k)]->plan_backward(builder);
   }
   add_persistent(builder);
   builder.arena().assign();
@@ -127,12 +133,20 @@ void Plan::begin_step() const {
 }
 
 void Plan::forward() const {
-  for (const auto& operation : operations_) operation->forward(pass_);
+  for (size_t k = 0; k < operations_.size(); ++k) {
+    if (pass_.laps != nullptr) pass_.laps->enter(k);
+    operations_[k]->forward(pass_);
+    if (pass_.laps != nullptr) pass_.laps->lap(&LayerSeconds::forward);
+  }
 }
 
 void Plan::backward(bool accumulate) {
   pass_.accumulate = accumulate;
-  for (Operation* operation : backward_operations_) operation->backward(pass_);
+  for (const size_t k : backward_operations_) {
+    if (pass_.laps != nullptr) pass_.laps->enter(k);
+    operations_[k]->backward(pass_);
+    if (pass_.laps != nullptr) pass_.laps->lap(&LayerSeconds::backward);
+  }
 }
 
 void Plan::update(const ModelMemory& model) const {

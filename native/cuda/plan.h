@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "cuda/operations/input.h"
@@ -42,6 +43,11 @@ class Plan {
   std::byte* pixels() const { return at<std::byte>(pixels_); }
   int64_t pixel_bytes() const { return pixel_bytes_; }
 
+  /// What forward() and backward() enqueue from now on is timed by these, unless they are null.
+  void time(LayerLaps* laps) { pass_.laps = laps; }
+  /// The layers of the operations.
+  const std::vector<std::string>& layers() const { return layers_; }
+
   // Everything below only enqueues on the compute stream.
 
   /// After values changed that no step of this plan changes.
@@ -66,8 +72,9 @@ class Plan {
   std::vector<ParameterSegment> segments_;  // training plans only
   int64_t images_ = 0;
   std::vector<std::unique_ptr<Operation>> operations_;
+  std::vector<std::string> layers_;
   InputOperation* input_ = nullptr;
-  std::vector<Operation*> backward_operations_;  // those with a backward half, in its order
+  std::vector<size_t> backward_operations_;  // those with a backward half, in its order
   int64_t pixel_bytes_ = 0;
   BufferId copies_ = -1, gradients_ = -1, segment_buffer_ = -1, inputs_ = -1, report_ = -1, labels_ = -1, class_weights_ = -1,
            adam_step_ = -1, adam_root_ = -1, confidences_ = -1, pixels_ = -1, counters_ = -1;

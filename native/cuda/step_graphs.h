@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
+#include "cuda/layer_laps.h"
 #include "cuda/plan.h"
 #include "cuda/runtime/memory.h"
 #include "cuda/runtime/repeated_work.h"
@@ -17,8 +19,10 @@ class StepGraphs {
 
   /// One sub-batch forward and backward; of a step's last sub-batch the update, too, and the report's way back.
   void run(bool first, bool last);
+  /// The same with the time of each layer, which wait() adds to the profile; enqueued one by one, not as a graph.
+  void run(bool first, bool last, StepProfile& profile);
   /// Waits for what run() enqueued and adds the seconds of its phases.
-  void wait(StepResult& times) const;
+  void wait(StepResult& times);
   /// After wait() of the last sub-batch.
   const StepReport& report() const { return *report_.at<StepReport>(0); }
 
@@ -31,6 +35,7 @@ class StepGraphs {
   std::array<std::array<RepeatedWork, 2>, 2> pieces_;  // by first, last
   Event begin_, forward_, backward_, end_;
   PinnedMemory report_{sizeof(StepReport)};
+  std::optional<LayerLaps> laps_;  // until the next wait()
 };
 
 }  // namespace dl::cuda

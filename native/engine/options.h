@@ -68,7 +68,7 @@ struct TrainOptions {
   std::vector<double> class_weights = {};  // one a class; empty: all 1
 
   UpcomingBatches* upcoming = nullptr;  // whose pixels a GPU fetches while it computes
-  StepProfile* profile = nullptr;       // the seconds of each layer are added to it where the device knows them: on the CPU
+  StepProfile* profile = nullptr;       // the seconds of each layer are added to it
 };
 
 struct StepResult {

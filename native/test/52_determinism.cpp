@@ -1,6 +1,7 @@
 // Deterministic mode: two runs are bit-equal. Without it, and with another number of threads, they agree as float32 does.
 #include <doctest/doctest.h>
 
+#include <set>
 #include <thread>
 
 #include "test/batch.h"
@@ -65,6 +66,32 @@ TEST_CASE("without deterministic mode, and with one thread, results agree as flo
     for (size_t i = 0; i < expected.confidences.size(); ++i)
       CHECK(std::abs(other->confidences[i] - expected.confidences[i]) < 1e-4);
   }
+}
+
+TEST_CASE("a profiled step changes no bit, and names each layer once, in every step") {
+  const PlanOptions plan{2, Precision::kFloat32, true};
+  Model plain(device(), layers(), kImage, 71), profiled(device(), layers(), kImage, 71);
+  Random random(71);
+  StepProfile profile;
+  for (uint64_t step = 0; step < 4; ++step) {
+    const Batch batch = random_batch(random, kImage, 6, 5, PixelFormat::kUint8);
+    TrainOptions options{plan, 3, 0.05, 0.9, 0.001, step};
+    const StepResult expected = plain.train(batch.view(), batch.labels, options);
+    if (step != 2) options.profile = &profile;
+    const StepResult result = profiled.train(batch.view(), batch.labels, options);
+    CHECK(result.loss == expected.loss);
+    CHECK(result.gradient_norm == expected.gradient_norm);
+  }
+  CHECK(bit_equal(profiled.snapshot(), plain.snapshot()));
+  std::set<std::string> names;
+  for (const LayerSeconds& layer : profile.layers) {
+    CAPTURE(layer.layer);
+    CHECK(names.insert(layer.layer).second);
+    CHECK(layer.forward >= 0);
+    CHECK(layer.weights >= 0);
+    CHECK(layer.backward >= 0);
+  }
+  CHECK(names.size() >= 8);
 }
 
 }  // namespace

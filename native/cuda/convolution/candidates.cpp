@@ -8,9 +8,6 @@
 namespace dl::cuda {
 namespace {
 
-/// Beyond these the heuristics' own order has been a good guide.
-constexpr size_t kMostCandidates = 12;
-
 /// Whether an engine with these notes may be used. cuDNN's compute type for float32 tensors is float32 in name only: what rounds
 /// the inputs first says so in a note.
 bool allowed(const std::vector<cudnnBackendNumericalNote_t>& notes, const ConvolutionRules& rules) {
@@ -44,7 +41,8 @@ std::optional<Candidate> candidate(const OperationGraph& graph, const Descriptor
 
 }  // namespace
 
-std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device) {
+std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device,
+                                  size_t most) {
   std::vector<Candidate> found;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
     if (mode == CUDNN_HEUR_MODE_FALLBACK && !found.empty()) break;
@@ -54,7 +52,7 @@ std::vector<Candidate> candidates(const OperationGraph& graph, const Convolution
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, device);
     if (!heuristics.try_finalize()) continue;
     // Both heuristics are heard: A alone would often fill all places.
-    const size_t places = mode == CUDNN_HEUR_MODE_A ? kMostCandidates / 2 : kMostCandidates;
+    const size_t places = mode == CUDNN_HEUR_MODE_A ? most / 2 : most;
     for (const Descriptor& configuration : heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)) {
       if (found.size() == places) break;
       const std::optional<Candidate> next = candidate(graph, configuration, rules, device);

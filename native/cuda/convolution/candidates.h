@@ -14,12 +14,16 @@ struct Candidate {
   int64_t workspace_bytes = 0;
 };
 
+/// Beyond these the heuristics' own order has been a good guide.
+constexpr size_t kMostCandidates = 16;
+
 /// Scratch memory of one convolution at most; what wants more is no candidate.
 constexpr int64_t kMostWorkspaceBytes = int64_t{64} << 20;
 
 /// What cuDNN's heuristics propose for this device, best first, without repetitions and without what the rules forbid: both of
 /// its models, and only where they know nothing its list of engines that work anyhow. No memory of the device is taken. Empty
 /// where cuDNN cannot compute the convolution on this device.
-std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device);
+std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device,
+                                  size_t most = kMostCandidates);
 
 }  // namespace dl::cuda

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "cuda/convolution/planned_convolution.h"
 #include "cuda/convolution/timing.h"
 #include "cuda/runtime/error.h"
@@ -17,13 +19,13 @@ void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, 
     }
   }
   std::optional<EngineChoice> best;
-  double best_seconds = 0;
+  double best_seconds = std::numeric_limits<double>::infinity();
   for (const Candidate& candidate : target.candidates(shape_, rules_)) {
     auto plan = ExecutionPlan::make(graph, candidate.choice, target.properties());
     if (!plan || plan->workspace_bytes() > workspace_bytes_) continue;
     plan->bind(pointers);
-    const auto seconds = seconds_of(*plan, handles);
-    if (!seconds || (best && *seconds >= best_seconds)) continue;
+    const auto seconds = seconds_of(*plan, handles, best_seconds);
+    if (!seconds || *seconds >= best_seconds) continue;
     best = candidate.choice;
     best_seconds = *seconds;
     plan_ = std::move(plan);

@@ -6,9 +6,11 @@
 
 namespace dl::cuda {
 
-std::optional<double> seconds_of(const ExecutionPlan& plan, const Handles& handles) {
+std::optional<double> seconds_of(const ExecutionPlan& plan, const Handles& handles, double least_so_far) {
   constexpr int kRuns = 4;
   constexpr int kExecutions = 5;
+  // Runs of one plan differ by less than that.
+  constexpr double kHopeless = 1.3;
   if (plan.try_execute(handles.cudnn()) != CUDNN_STATUS_SUCCESS) {
     // A refused candidate may leave an error behind that is none of the device, a kernel that was not compiled for it for
     // instance.
@@ -26,6 +28,7 @@ std::optional<double> seconds_of(const ExecutionPlan& plan, const Handles& handl
     end.synchronize();
     const double seconds = end.seconds_since(begin) / kExecutions;
     least = run == 0 ? seconds : std::min(least, seconds);
+    if (least > kHopeless * least_so_far) break;
   }
   return least;
 }

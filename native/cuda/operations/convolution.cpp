@@ -91,6 +91,7 @@ class ConvolutionOperation final : public Operation {
             "a bias's gradient");
       bias_gradient_.finish(arena_, pass);
     }
+    pass.end_weights();
     if (backward_data_) backward_data_.execute(pass);
   }
 

@@ -66,6 +66,7 @@ class FullyConnectedLayer final : public Operation {
         bias_gradient_.finish(arena_, pass);
       }
     }
+    pass.end_weights();
     if (backward_data_) backward_data_.execute(pass, dy, weights(pass), arena_.at<T>(dx_));
   }
 
