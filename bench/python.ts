@@ -4,10 +4,12 @@ import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { PACKAGE_ROOT } from '../server/package_root.js';
 
-/** The Python that scripts/setup makes; it has PyTorch. */
+/** A Python that has PyTorch: the one that scripts/setup makes, else that of the active virtual environment. */
 export function python(): string {
-  const interpreter = `${PACKAGE_ROOT}.venv/bin/python`;
-  if (!existsSync(interpreter)) throw new Error(`${interpreter} is missing: run scripts/setup --tests`);
+  const own = `${PACKAGE_ROOT}.venv/bin/python`;
+  const active = `${process.env.VIRTUAL_ENV ?? ''}/bin/python`;
+  const interpreter = [own, active].find((file) => existsSync(file));
+  if (interpreter === undefined) throw new Error(`${own} is missing: run scripts/setup --tests`);
   return interpreter;
 }
 

@@ -11,6 +11,7 @@ import { type Engine, engineBinding, type Model } from '../native/index.js';
 import { compact } from '../server/networks/compact.js';
 import type { NetworkDefinition } from '../server/networks/definition.js';
 import { resnet18 } from '../server/networks/resnet18.js';
+import { makeEngine } from './support/engine.js';
 import { engineOptions, gradientStep, stagedBatch } from './support/engine_training.js';
 import { largest, relativeError } from './support/relative_error.js';
 import {
@@ -81,7 +82,7 @@ function openModel(engine: Engine, { definition }: Case): Model {
 
 let engine: Engine;
 test.before(() => {
-  engine = new (engineBinding().Engine)({ gpu: null, threads: 2, queueLength: 4 });
+  engine = makeEngine();
 });
 test.after.always(() => engine.close());
 

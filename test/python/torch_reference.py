@@ -9,7 +9,7 @@ Reads a JSON array of requests on standard input, each
              "on" is {"layer", "distance"}, not null; left out: nothing is moved
   images     {"seeds": one a step, "count": images a step, "height", "width", "channels"}
   classes    number of classes
-  runs       {name: {"precision": "float64" | "float32" | "bfloat16", "channels_last", "threads", "rule": "dl" | "torch" | "adam",
+  runs       {name: {"precision": "float64" | "float32" | "bfloat16", "channels_last", "threads", "device", "rule": "dl" | "torch" | "adam",
              "momentum", "weight_prior", "weight_decay", "betas", "epsilon", "max_gradient_norm": 0 for none, "class_weights": one a
              class or none, "frozen_layers": names, "sub_batches", "learning_rates": one a step, "keep": what of this run goes to the
              output}}; each begins with the same weights
@@ -93,11 +93,13 @@ def run(network, options, pixels, labels):
     torch.set_num_threads(options["threads"])
     dtype = torch.float64 if options["precision"] == "float64" else torch.float32
     layout = torch.channels_last if options["channels_last"] else torch.contiguous_format
-    network = copy.deepcopy(network).to(dtype).to(memory_format=layout)
-    batches = [images_of(batch, dtype).contiguous(memory_format=layout) for batch in pixels]
+    device = torch.device(options["device"])
+    network = copy.deepcopy(network).to(device, dtype).to(memory_format=layout)
+    batches = [images_of(batch.to(device), dtype).contiguous(memory_format=layout) for batch in pixels]
+    labels = labels.to(device)
     tensors = {}
     if "confidences" in options["keep"]:
-        with torch.no_grad(), arithmetic(options["precision"]):
+        with torch.no_grad(), arithmetic(options["precision"], device.type):
             tensors["confidences"] = network.eval()(batches[0]).to(dtype).softmax(1)
     network.train()
     freeze(network, options["frozen_layers"])
@@ -129,7 +131,7 @@ def answer(request):
     for name, options in request["runs"].items():
         losses[name], results = run(network, options, pixels, labels)
         tensors |= {f"{name}/{key}": value for key, value in results.items()}
-    save_file({key: value.detach().contiguous().clone() for key, value in tensors.items()}, request["output"])
+    save_file({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}, request["output"])
     return losses
 
 

@@ -12,9 +12,9 @@ def regularised(network):
     return {id(m.weight) for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))}
 
 
-def arithmetic(precision):
+def arithmetic(precision, device="cpu"):
     """float64 and float32 are the tensors' own; bfloat16 is PyTorch's autocast over float32 tensors."""
-    return torch.autocast("cpu", dtype=torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
+    return torch.autocast(device, dtype=torch.bfloat16) if precision == "bfloat16" else contextlib.nullcontext()
 
 
 def freeze(network, layers):
@@ -28,9 +28,9 @@ def gradients(network, images, labels, precision, sub_batches, class_weights=())
     for p in network.parameters():
         p.grad = None
     loss = 0.0
-    weight = torch.tensor(class_weights, dtype=torch.float64).to(next(network.parameters()).dtype) if class_weights else None
+    weight = torch.tensor(class_weights, dtype=torch.float64).to(next(network.parameters())) if class_weights else None
     for x, y in zip(images.chunk(sub_batches), labels.chunk(sub_batches)):
-        with arithmetic(precision):
+        with arithmetic(precision, x.device.type):
             logits = network(x)
         logits = logits if logits.dtype == torch.float64 else logits.float()
         part = F.cross_entropy(logits, y, weight=weight, reduction="sum") / len(labels)

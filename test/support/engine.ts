@@ -10,9 +10,13 @@ import {
 } from '../../native/index.js';
 import { SLOW_INPUT, SMALL_INPUT, slowGraph, smallGraph, trainOptions } from './graphs.js';
 
+/** A backend on whose first GPU the tests' engine computes; scripts/gpu names one. Else it is the CPU. */
+const GPU_BACKEND = process.env.DL_TEST_ENGINE_GPUS;
+
 /** An engine with two threads. */
 export function makeEngine(queueLength = 16): Engine {
-  return new (engineBinding().Engine)({ gpu: null, threads: 2, queueLength });
+  if (GPU_BACKEND !== undefined) process.env.DL_CLASSIFIER_CUDA_BACKEND = GPU_BACKEND;
+  return new (engineBinding().Engine)({ gpu: GPU_BACKEND === undefined ? null : 0, threads: 2, queueLength });
 }
 
 export function makeModel(engine: Engine, seed = 7n): Model {

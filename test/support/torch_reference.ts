@@ -13,6 +13,8 @@ export interface TorchRun {
   readonly precision: 'float64' | 'float32' | 'bfloat16';
   readonly channels_last: boolean;
   readonly threads: number;
+  /** PyTorch's name of it. */
+  readonly device: string;
   /** The project's rule, torch.optim.SGD or torch.optim.AdamW. */
   readonly rule: 'dl' | 'torch' | 'adam';
   readonly momentum: number;
@@ -139,6 +141,7 @@ export function float64Run(run: Partial<TorchRun> & Pick<TorchRun, 'learning_rat
     precision: 'float64',
     channels_last: false,
     threads: 1,
+    device: process.env.DL_TEST_TORCH_DEVICE ?? 'cpu',
     rule: 'dl',
     momentum: 0,
     weight_prior: 0,
