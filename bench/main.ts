@@ -222,16 +222,18 @@ program
   .option('--network <name>', 'one that the server knows', 'resnet50')
   .option('--size <pixels>', 'width and height of the images', '224')
   .option('--batch <images>', 'images a step', '16')
-  .addOption(new Option('--precision <name>', 'of the arithmetic').choices(['float32', 'bfloat16']).default('float32'))
+  .addOption(new Option('--precision <name>', 'of the arithmetic').choices(['float32', 'tf32', 'bfloat16']).default('float32'))
   .option('--threads <count>', 'threads that compute', '1')
+  .option('--gpu <index>', 'a GPU that computes in their place')
   .option('--steps <count>', 'steps of which the medians are taken', '5')
-  .action(({ network, size, batch, precision, threads, steps }: Record<string, string>) =>
+  .action(({ network, size, batch, precision, threads, gpu, steps }: Record<string, string>) =>
     measureProfile({
       network: network ?? '',
       size: Number(size),
       batch: Number(batch),
       precision: precision as Precision,
       threads: Number(threads),
+      gpu: gpu === undefined ? null : Number(gpu),
       steps: Number(steps),
     }),
   );

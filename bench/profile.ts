@@ -10,6 +10,8 @@ export interface ProfileOptions {
   readonly batch: number;
   readonly precision: Precision;
   readonly threads: number;
+  /** Index of the GPU that computes, or null. */
+  readonly gpu: number | null;
   readonly steps: number;
 }
 
@@ -28,9 +30,9 @@ interface Row {
 }
 
 /** Prints one line a layer, then the sums by kind. */
-export async function measureProfile({ network, size, batch, precision, threads, steps }: ProfileOptions): Promise<void> {
+export async function measureProfile({ network, size, batch, precision, threads, gpu, steps }: ProfileOptions): Promise<void> {
   const binding = engineBinding();
-  const engine = new binding.Engine({ gpu: null, threads, queueLength: 1 });
+  const engine = new binding.Engine({ gpu, threads, queueLength: 1 });
   const graph = graphOf(network, size);
   const model = new binding.Model(engine, graph, { channels: 3, height: size, width: size }, 1n);
   const pixels = Uint8Array.from({ length: batch * size * size * 3 }, (_, index) => (index * 2654435761) >>> 24);
