@@ -110,11 +110,33 @@ export interface StagingBuffer {
   close(): void;
 }
 
+/**
+ * Where the images of a batch lie: each in a staging buffer, several in the same one or not. The table holds the memory, so that a buffer may be
+ * closed when it has been named here; but it cannot be written any more.
+ */
+export interface ImageTable {
+  /**
+   * The pixels of the image at this position are those that the buffer holds from `offset` on. Throws INVALID_ARGUMENT beyond the ends, and
+   * once the table has been read; CLOSED after {@link close} of either.
+   */
+  set(position: number, buffer: StagingBuffer, offset: number): void;
+  /** Gives the memory up, at once or when the job that reads it has ended. Repeated calls are allowed. */
+  close(): void;
+}
+
+export interface ImageTableOptions {
+  /** Images. */
+  readonly count: number;
+  /** Of each. */
+  readonly imageBytes: number;
+}
+
 export type PixelFormat = 'uint8' | 'float32';
 
-/** Pixels (count, height, width, channels) in a staging buffer; height, width and channels are the model's. */
+/** Pixels (count, height, width, channels); height, width and channels are the model's. */
 export interface ImageBatch {
-  readonly buffer: StagingBuffer;
+  /** They lie one after the other in a staging buffer, or where a table says, all of whose images are set. */
+  readonly buffer: StagingBuffer | ImageTable;
   readonly format: PixelFormat;
   readonly count: number;
 }
@@ -331,8 +353,8 @@ export interface Augmentation {
 
 /** One image on its way to the network. */
 export interface ImageRequest {
-  /** Holds the image file, or its pixels. */
-  readonly source: StagingBuffer;
+  /** Holds the image file, or its pixels. In a table the offset counts through all of its images; the bytes are within one. */
+  readonly source: StagingBuffer | ImageTable;
   readonly sourceOffset: number;
   readonly sourceBytes: number;
   /** What the pixels are; null where the source is a JPEG or PNG file. */
@@ -384,6 +406,7 @@ export interface Binding {
   readonly exitAtOnce: (status: number) => never;
   readonly Engine: new (options: EngineOptions) => Engine;
   readonly StagingBuffer: new (byteLength: number) => StagingBuffer;
+  readonly ImageTable: new (options: ImageTableOptions) => ImageTable;
   readonly ImageWorkers: new (options: ImageWorkersOptions) => ImageWorkers;
   /** Weights by He initialisation from `seed`, biases 0, batch norms 1 and 0, statistics 0 and 1. Throws INVALID_GRAPH. */
   readonly Model: new (

@@ -16,6 +16,7 @@ const FUNCTIONS = ['gpus', 'exitAtOnce'] as const;
 const MEMBERS = {
   Engine: ['info', 'planMemory', 'close'],
   StagingBuffer: ['byteLength', 'write', 'writePieces', 'read', 'close'],
+  ImageTable: ['set', 'close'],
   Model: [
     'tensors',
     'layers',

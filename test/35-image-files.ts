@@ -3,7 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
 import { engineBinding } from '../native/index.js';
 import type { Refusal } from '../server/errors/refusal.js';
-import { decodeImages, type ImageShape, stage } from '../server/images/decode.js';
+import { decodeImages, type ImageShape, placesIn, stage } from '../server/images/decode.js';
 
 const WIDTH = 8;
 const HEIGHT = 6;
@@ -22,7 +22,7 @@ async function decode(files: readonly Uint8Array[], shape: ImageShape): Promise<
   const imageBytes = shape.width * shape.height * shape.channels;
   const buffer = new (engineBinding().StagingBuffer)(imageBytes * files.length);
   const images = { files: stage(files), sizes: files.map((file) => file.byteLength), positions: null };
-  await decodeImages(images, shape, buffer, null, never);
+  await decodeImages(images, shape, placesIn(buffer, shape), null, never);
   return buffer.read(0, buffer.byteLength);
 }
 
@@ -177,7 +177,13 @@ test('an aborted signal ends the decoding', async (t) => {
   const file = await pixels(rgb, 3).png().toBuffer();
   const buffer = new (engineBinding().StagingBuffer)(rgb.length);
   buffer.write(0, new Uint8Array(rgb.length));
-  const decoding = decodeImages({ files: stage([file]), sizes: [file.length], positions: null }, COLOUR, buffer, null, controller.signal);
+  const decoding = decodeImages(
+    { files: stage([file]), sizes: [file.length], positions: null },
+    COLOUR,
+    placesIn(buffer, COLOUR),
+    null,
+    controller.signal,
+  );
   t.is(await t.throwsAsync(decoding), reason);
   t.deepEqual(buffer.read(0, rgb.length), new Uint8Array(rgb.length), 'nothing may be written');
 });

@@ -286,7 +286,7 @@ test('pixels that a batch asks for are read once, then come from memory without 
     const placed: string[] = [];
     const referred = store.refer(seeds.map((seed) => pixels(seed).name));
     const form = pixelsAsStored((position, data) => {
-      placed[position] = Buffer.from(data).toString();
+      placed[position] = Buffer.from(data.read(0, data.byteLength)).toString();
     });
     const placing = placeReferredPixels(store, referred, form, NEVER);
     const atOnce = placed.filter((one) => one !== undefined).length;

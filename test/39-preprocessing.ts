@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import test from 'ava';
 import sharp from 'sharp';
 import { engineBinding } from '../native/index.js';
-import { decodeImages, type ImageShape, type Preprocessing, stage } from '../server/images/decode.js';
+import { decodeImages, type ImageShape, type Preprocessing, placesIn, stage } from '../server/images/decode.js';
 import { noiseImages } from './support/noise.js';
 
 const never = new AbortController().signal;
@@ -13,7 +13,7 @@ async function preprocess(files: readonly Uint8Array[], shape: ImageShape, prepr
   await decodeImages(
     { files: stage(files), sizes: files.map((file) => file.byteLength), positions: null },
     shape,
-    buffer,
+    placesIn(buffer, shape),
     preprocessing,
     never,
   );
@@ -173,7 +173,13 @@ test('an aborted signal ends images that are in work', async (t) => {
   const controller = new AbortController();
   const buffer = new (engineBinding().StagingBuffer)(files.length * 48);
   const images = { files: stage(files), sizes: files.map((file) => file.byteLength), positions: null };
-  const decoding = decodeImages(images, { width: 4, height: 4, channels: 3 }, buffer, PLAIN, controller.signal);
+  const decoding = decodeImages(
+    images,
+    { width: 4, height: 4, channels: 3 },
+    placesIn(buffer, { width: 4, height: 4, channels: 3 }),
+    PLAIN,
+    controller.signal,
+  );
   const reason = new Error('gone');
   setImmediate(() => controller.abort(reason));
   t.is(await t.throwsAsync(decoding), reason);

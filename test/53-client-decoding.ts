@@ -2,7 +2,7 @@ import test from 'ava';
 import sharp, { type Sharp } from 'sharp';
 import { type ImageSize, loadImage } from '../client/index.js';
 import { engineBinding } from '../native/index.js';
-import { decodeImages, stage } from '../server/images/decode.js';
+import { decodeImages, placesIn, stage } from '../server/images/decode.js';
 import { noiseImages } from './support/noise.js';
 
 /** The library decodes files itself unless it is told otherwise; whoever trains one way and classifies the other must not notice. */
@@ -19,7 +19,7 @@ function photograph(seed: number): Sharp {
 async function onTheServer(file: Uint8Array, size: ImageSize): Promise<Uint8Array> {
   const buffer = new (engineBinding().StagingBuffer)(size.width * size.height * size.channels);
   const images = { files: stage([file]), sizes: [file.byteLength], positions: null };
-  await decodeImages(images, size, buffer, { normalizeContrast: false, domains: [] }, new AbortController().signal);
+  await decodeImages(images, size, placesIn(buffer, size), { normalizeContrast: false, domains: [] }, new AbortController().signal);
   return buffer.read(0, buffer.byteLength);
 }
 

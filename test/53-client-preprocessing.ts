@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { InvalidRequestError, loadImage, type PixelImage } from '../client/index.js';
 import { engineBinding, type Window } from '../native/index.js';
-import { decodeImages, stage } from '../server/images/decode.js';
+import { decodeImages, placesIn, stage } from '../server/images/decode.js';
 import { readSmall, testWithDaemon } from './support/client.js';
 import { noiseImages } from './support/noise.js';
 
@@ -22,7 +22,7 @@ function noise(height: number, width: number, channels: number, seed: number): P
 async function preprocessed(file: Uint8Array, domain: Window | null, normalizeContrast: boolean): Promise<PixelImage> {
   const buffer = new (engineBinding().StagingBuffer)(256);
   const images = { files: stage([file]), sizes: [file.byteLength], positions: null };
-  await decodeImages(images, SIZE, buffer, { normalizeContrast, domains: [domain] }, new AbortController().signal);
+  await decodeImages(images, SIZE, placesIn(buffer, SIZE), { normalizeContrast, domains: [domain] }, new AbortController().signal);
   return { data: buffer.read(0, 256), shape: [16, 16, 1] };
 }
 

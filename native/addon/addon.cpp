@@ -2,6 +2,7 @@
 
 #include "addon/devices.h"
 #include "addon/engine.h"
+#include "addon/image_table.h"
 #include "addon/image_workers.h"
 #include "addon/model.h"
 #include "addon/staging_buffer.h"
@@ -15,6 +16,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("exitAtOnce", Napi::Function::New<dl::addon::exit_at_once>(env, "exitAtOnce"));
   dl::addon::Engine::define(env, exports);
   dl::addon::StagingBuffer::define(env, exports);
+  dl::addon::ImageTable::define(env, exports);
   dl::addon::ModelObject::define(env, exports);
   dl::addon::ImageWorkers::define(env, exports);
   return exports;

@@ -52,6 +52,9 @@ class Fields {
 /// `value` as an object of options; refused with kInvalidArgument, the field's name in the metadata.
 Fields option_fields(const Napi::Value& value, const std::string& argument);
 
+/// An integer in minimum..maximum; refused with kInvalidArgument.
+int64_t to_integer(const Napi::Value& value, const std::string& argument, int64_t minimum, int64_t maximum);
+
 /// The largest extent, channel count and image count that the bridge lets through.
 inline constexpr int64_t kMaxExtent = 1 << 24;
 

@@ -8,7 +8,7 @@
 #include "addon/engine.h"
 #include "addon/network_graph.h"
 #include "addon/options.h"
-#include "addon/staging_buffer.h"
+#include "addon/staged_images.h"
 #include "addon/step_result.h"
 #include "addon/tensor.h"
 #include "addon/tensor_intake.h"
@@ -114,7 +114,7 @@ Napi::Value ModelObject::train(const Napi::CallbackInfo& info) {
   return submit<TimedStep>(
       info.Env(),
       [&] {
-        StagedImages images = StagingBuffer::to_images(info.Env(), info[0]);
+        StagedImages images = to_images(info.Env(), info[0]);
         std::vector<int32_t> labels = to_labels(info[1], images.count);
         TrainOptions options = to_train_options(info[2]);
         options.upcoming = state_->upcoming.get();  // the job keeps the state
@@ -128,8 +128,8 @@ Napi::Value ModelObject::train(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ModelObject::announce(const Napi::CallbackInfo& info) {
-  const StagedImages images = StagingBuffer::to_announced(info.Env(), info[0]);
-  state_->upcoming->announce({images.format, images.count, images.memory->bytes(), images.id}, images.memory);
+  const StagedImages images = to_announced(info.Env(), info[0]);
+  state_->upcoming->announce(images.whole(), images.memory());
   return info.Env().Undefined();
 }
 
@@ -137,7 +137,7 @@ Napi::Value ModelObject::profile(const Napi::CallbackInfo& info) {
   return submit<StepProfile>(
       info.Env(),
       [&] {
-        StagedImages images = StagingBuffer::to_images(info.Env(), info[0]);
+        StagedImages images = to_images(info.Env(), info[0]);
         std::vector<int32_t> labels = to_labels(info[1], images.count);
         TrainOptions options = to_train_options(info[2]);
         return [images = std::move(images), labels = std::move(labels), options = std::move(options)](Model& model) {
@@ -155,7 +155,7 @@ Napi::Value ModelObject::apply(const Napi::CallbackInfo& info) {
   return submit<std::vector<float>>(
       info.Env(),
       [&] {
-        StagedImages images = StagingBuffer::to_images(info.Env(), info[0]);
+        StagedImages images = to_images(info.Env(), info[0]);
         return [images = std::move(images), options = to_plan_options(info[1])](Model& model) {
           return model.apply(images.view(model.graph().input()), options);
         };

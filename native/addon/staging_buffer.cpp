@@ -10,27 +10,11 @@
 
 #include "addon/error.h"
 #include "addon/fields.h"
+#include "addon/image_table.h"
 #include "checksum/crc32.h"
 
 namespace dl::addon {
 namespace {
-
-/// 64 GiB: beyond it, a size is a mistake.
-constexpr double kMaxBytes = 64.0 * (int64_t{1} << 30);
-
-size_t to_byte_length(const Napi::Value& value) {
-  if (!value.IsNumber()) throw invalid_argument("byteLength", "is not a number");
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (!(number >= 1 && number <= kMaxBytes) || std::trunc(number) != number) {
-    throw invalid_argument("byteLength", "must be an integer in 1..2^36");
-  }
-  return static_cast<size_t>(number);
-}
-
-uint64_t new_id() {
-  static std::atomic<uint64_t> last = 0;  // of the threads of all environments
-  return ++last;
-}
 
 /// The bytes of a Uint8Array, valid as long as nothing of JavaScript runs.
 std::span<const std::byte> uint8_bytes(const Napi::Value& value, const char* argument) {
@@ -43,7 +27,12 @@ std::span<const std::byte> uint8_bytes(const Napi::Value& value, const char* arg
 
 }  // namespace
 
-StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::malloc(size))), size_(size), id_(new_id()) {
+uint64_t new_pixels_id() {
+  static std::atomic<uint64_t> last = 0;  // of the threads of all environments
+  return ++last;
+}
+
+StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::malloc(size))), size_(size), id_(new_pixels_id()) {
   if (data_ == nullptr) {
     throw Error(Reason::kOutOfMemory, "a staging buffer of " + std::to_string(size) + " bytes could not be had",
                 {{"bytes", std::to_string(size)}});
@@ -51,16 +40,6 @@ StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::m
 }
 
 void StagingMemory::Free::operator()(std::byte* data) const { std::free(data); }
-
-ImageBatch StagedImages::view(ImageShape shape) const {
-  const auto image_bytes = static_cast<size_t>(shape.size()) * (format == PixelFormat::kUint8 ? 1 : sizeof(float));
-  const std::span<std::byte> bytes = memory->bytes();
-  if (bytes.size() / image_bytes < static_cast<size_t>(count)) {
-    throw invalid_argument("buffer", std::to_string(bytes.size()) + " bytes do not hold " + std::to_string(count) +
-                                         " images of " + std::to_string(image_bytes) + " bytes");
-  }
-  return {format, count, bytes.first(static_cast<size_t>(count) * image_bytes), id};
-}
 
 void StagingBuffer::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<StagingBuffer>;
@@ -71,7 +50,8 @@ void StagingBuffer::define(Napi::Env env, Napi::Object exports) {
 }
 
 StagingBuffer::StagingBuffer(const Napi::CallbackInfo& info)
-    : size_(to_byte_length(info[0])), memory_(std::make_shared<StagingMemory>(size_)) {
+    : size_(static_cast<size_t>(to_integer(info[0], "byteLength", 1, kMaxStagingBytes))),
+      memory_(std::make_shared<StagingMemory>(size_)) {
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(size_));
 }
 
@@ -88,7 +68,7 @@ Napi::Value StagingBuffer::byte_length(const Napi::CallbackInfo& info) {
 void StagingBuffer::expect_writable() const {
   if (memory_ == nullptr) throw closed("staging buffer");
   if (lock_.use_count() > 1) throw invalid_argument("buffer", "a job that has not ended reads it");
-  expect_not_announced("buffer");
+  expect_not_settled("buffer");
 }
 
 std::span<std::byte> StagingBuffer::place(const Napi::Value& offset, size_t length) const {
@@ -134,14 +114,8 @@ Napi::Value StagingBuffer::write_pieces(const Napi::CallbackInfo& info) {
 
 Napi::Value StagingBuffer::read(const Napi::CallbackInfo& info) {
   if (memory_ == nullptr) throw closed("staging buffer");
-  const auto whole = [&](size_t position, const char* name) {
-    const double number = info[position].IsNumber() ? info[position].As<Napi::Number>().DoubleValue() : -1;
-    if (!(number >= 0 && number <= static_cast<double>(size_)) || std::trunc(number) != number) {
-      throw invalid_argument(name, "must be an integer in 0.." + std::to_string(size_));
-    }
-    return static_cast<size_t>(number);
-  };
-  const size_t offset = whole(0, "offset"), length = whole(1, "length");
+  const auto offset = static_cast<size_t>(to_integer(info[0], "offset", 0, static_cast<int64_t>(size_)));
+  const auto length = static_cast<size_t>(to_integer(info[1], "length", 0, static_cast<int64_t>(size_)));
   if (offset + length > size_) {
     throw invalid_argument("length", std::to_string(length) + " bytes at the offset " + std::to_string(offset) +
                                          " reach beyond a buffer of " + std::to_string(size_) + " bytes");
@@ -156,29 +130,30 @@ Napi::Value StagingBuffer::close(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-void StagingBuffer::expect_not_announced(const std::string& argument) const {
-  if (announced_) throw invalid_argument(argument, "its pixels were announced and stay as they are");
+void StagingBuffer::expect_not_settled(const std::string& argument) const {
+  if (settled_) throw invalid_argument(argument, "its pixels were announced, or are in a table, and stay as they are");
 }
 
-StagedImages StagingBuffer::to_images(Napi::Env env, const Napi::Value& batch, bool announced) {
-  const Fields fields = option_fields(batch, "batch");
-  const std::string format = fields.string("format");
-  if (format != "uint8" && format != "float32") fields.refuse("format", "'" + format + "' is none of uint8, float32");
-  const int64_t count = fields.integer("count", 1, kMaxExtent);
-  StagingBuffer* buffer = Wrapped<StagingBuffer>::unwrap(env, fields.value("buffer"));
-  if (buffer == nullptr) fields.refuse("buffer", "is no StagingBuffer");
-  if (buffer->memory_ == nullptr) throw closed("staging buffer");
-  buffer->announced_ |= announced;
-  return {buffer->memory_, buffer->lock_, format == "uint8" ? PixelFormat::kUint8 : PixelFormat::kFloat32, count,
-          buffer->announced_ ? buffer->memory_->id() : 0};
+const std::shared_ptr<StagingMemory>& StagingBuffer::memory() const {
+  if (memory_ == nullptr) throw closed("staging buffer");
+  return memory_;
+}
+
+void StagingBuffer::settle() {
+  memory();
+  settled_ = true;
 }
 
 StagedBytes StagingBuffer::to_bytes(Napi::Env env, const Napi::Value& value, const std::string& argument, int64_t offset,
                                     int64_t count, Use use) {
+  if (const ImageTable* table = Wrapped<ImageTable>::unwrap(env, value)) {
+    if (use == Use::kWritten) throw invalid_argument(argument, "is a table, whose images stay as they are");
+    return table->bytes(argument, offset, count);
+  }
   const StagingBuffer* buffer = Wrapped<StagingBuffer>::unwrap(env, value);
   if (buffer == nullptr) throw invalid_argument(argument, "is no StagingBuffer");
-  if (buffer->memory_ == nullptr) throw closed("staging buffer");
-  if (use == Use::kWritten) buffer->expect_not_announced(argument);
+  buffer->memory();
+  if (use == Use::kWritten) buffer->expect_not_settled(argument);
   if (offset + count > static_cast<int64_t>(buffer->size_)) {
     throw invalid_argument(argument, std::to_string(count) + " bytes at the offset " + std::to_string(offset) +
                                          " reach beyond a buffer of " + std::to_string(buffer->size_) + " bytes");

@@ -12,6 +12,12 @@
 
 namespace dl::addon {
 
+/// 64 GiB: beyond it, a size is a mistake.
+inline constexpr int64_t kMaxStagingBytes = int64_t{1} << 36;
+
+/// Names pixels; never given twice in this process, and never 0.
+uint64_t new_pixels_id();
+
 /// The memory behind a StagingBuffer, aligned for float32. It holds anything until it is written: clearing it would take
 /// nearly as long as writing it does.
 class StagingMemory {
@@ -30,18 +36,6 @@ class StagingMemory {
   std::unique_ptr<std::byte, Free> data_;
   size_t size_;
   uint64_t id_;
-};
-
-/// The images of a job: while one exists, its staging buffer cannot be written. Made and destroyed on the JavaScript thread.
-struct StagedImages {
-  std::shared_ptr<StagingMemory> memory;
-  std::shared_ptr<void> write_lock;
-  PixelFormat format = PixelFormat::kUint8;
-  int64_t count = 0;
-  uint64_t id = 0;  // of an announced batch: its pixels change no more
-
-  /// The engine's view for images of this shape; throws kInvalidArgument where the buffer is too small for them.
-  ImageBatch view(ImageShape shape) const;
 };
 
 /// Some bytes of a staging buffer, for a job that reads or writes them: while one exists, the buffer cannot be written by others.
@@ -69,19 +63,21 @@ class StagingBuffer {
   Napi::Value read(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
-  /// An ImageBatch of native/binding.ts; throws kInvalidArgument, and kClosed for a closed buffer.
-  static StagedImages to_images(Napi::Env env, const Napi::Value& batch) { return to_images(env, batch, false); }
-  /// The same of one that is announced: its buffer refuses to be written from now on.
-  static StagedImages to_announced(Napi::Env env, const Napi::Value& batch) { return to_images(env, batch, true); }
-
   enum class Use { kRead, kWritten };
   /// `count` bytes of a staging buffer; throws kInvalidArgument, which names `argument`, and kClosed for a closed buffer.
   static StagedBytes to_bytes(Napi::Env env, const Napi::Value& buffer, const std::string& argument, int64_t offset,
                               int64_t count, Use use);
 
+  /// From now on the buffer refuses to be written. Throws kClosed.
+  void settle();
+  bool settled() const { return settled_; }
+  /// Throws kClosed.
+  const std::shared_ptr<StagingMemory>& memory() const;
+  /// While a copy lives, the buffer cannot be written.
+  const std::shared_ptr<void>& write_lock() const { return lock_; }
+
  private:
-  static StagedImages to_images(Napi::Env env, const Napi::Value& batch, bool announced);
-  void expect_not_announced(const std::string& argument) const;
+  void expect_not_settled(const std::string& argument) const;
   void release(Napi::Env env);
   void expect_writable() const;
   /// Where so many bytes go.
@@ -89,7 +85,7 @@ class StagingBuffer {
 
   size_t size_;
   std::shared_ptr<StagingMemory> memory_;  // null after close()
-  bool announced_ = false;
+  bool settled_ = false;
   std::shared_ptr<void> lock_ = std::make_shared<char>('\0');  // its copies are the jobs that read
 };
 

@@ -155,9 +155,10 @@ void CpuModel::apply(const ImageBatch& images, const PlanOptions& options, std::
     batch.images = images.slice(first, count, graph_.input());
     if (count < options.batch_size) {
       // The last sub-batch is padded with zeros; images do not see each other, so that the others' results do not change.
-      padded.assign(batch.images.pixels.begin(), batch.images.pixels.end());
-      padded.resize(static_cast<size_t>(options.batch_size * graph_.input().size() * images.value_bytes()));
-      batch.images.pixels = padded;
+      const int64_t bytes = images.image_bytes(graph_.input());
+      padded.resize(static_cast<size_t>(options.batch_size * bytes));
+      for (int64_t n = 0; n < count; ++n) std::copy_n(batch.images.image(n, graph_.input()), bytes, padded.begin() + n * bytes);
+      batch.images = {images.format, options.batch_size, padded};
     }
     batch.values = values();
     batch.confidences = sub_batch_confidences.data();

@@ -80,7 +80,11 @@ void CudaModel::refresh(Plan& plan, std::optional<Version>& refreshed, bool trai
 void CudaModel::fetch(const Plan& plan, const ImageBatch& images) {
   const Stream& copy = device_.handles().copy();
   converted_.hold(copy);
-  device_.transfer().upload(images.pixels.data(), plan.pixels(), static_cast<int64_t>(images.pixels.size()), copy);
+  if (images.images.empty()) {
+    device_.transfer().upload(images.pixels.data(), plan.pixels(), static_cast<int64_t>(images.pixels.size()), copy);
+  } else {
+    device_.transfer().upload(images.images, plan.pixels(), copy);
+  }
   arrived_.record(copy);
 }
 
@@ -95,8 +99,7 @@ void CudaModel::fetch_upcoming(const Plan& plan, UpcomingBatches& upcoming) {
   const int64_t images = plan.options().batch_size;
   while (!device_.handles().compute().idle()) {
     const std::optional<UpcomingBatches::Held> next = upcoming.next();
-    const int64_t bytes = next ? images * graph_.input().size() * next->images.value_bytes() : 0;
-    if (next && bytes <= static_cast<int64_t>(next->images.pixels.size())) {
+    if (next && next->images.hold(images, graph_.input())) {
       try {
         fetch(plan, next->images.slice(0, images, graph_.input()));
         fetched_ = {next->images.id, next->images.format};

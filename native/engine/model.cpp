@@ -43,12 +43,15 @@ struct Model::State {
   }
 
   void check(const ImageBatch& images) const {
-    const int64_t image_bytes = graph.input().size() * images.value_bytes();
-    const auto bytes = static_cast<int64_t>(images.pixels.size());
+    const int64_t image_bytes = images.image_bytes(graph.input());
     if (images.count < 1) refuse("images", "at least one is wanted");
-    if (bytes % image_bytes != 0 || bytes / image_bytes != images.count) {
-      refuse("images", std::to_string(images.count) + " of " + std::to_string(image_bytes) + " bytes are wanted, got " +
-                           std::to_string(bytes) + " bytes");
+    const std::string wanted = std::to_string(images.count) + " of " + std::to_string(image_bytes) + " bytes are wanted, got ";
+    if (images.images.empty()) {
+      const auto bytes = static_cast<int64_t>(images.pixels.size());
+      if (bytes % image_bytes != 0 || bytes / image_bytes != images.count)
+        refuse("images", wanted + std::to_string(bytes) + " bytes");
+    } else if (static_cast<int64_t>(images.images.size()) != images.count || !images.hold(images.count, graph.input())) {
+      refuse("images", wanted + std::to_string(images.images.size()) + ", some of other sizes");
     }
     check_pixel_range(images, graph.input());
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "engine/image_batch.h"
 #include "engine/step_profile.h"
 
 namespace dl {
@@ -17,23 +18,6 @@ class UpcomingBatches;
 /// Arithmetic of convolutions and fully connected layers. kTf32, on GPUs alone: activations in float32, products of their upper
 /// 19 bits.
 enum class Precision { kFloat32, kTf32, kBfloat16 };
-enum class PixelFormat { kUint8, kFloat32 };
-
-/// Pixels (count, height, width, channels), row by row; uint8 g stands for g - 127.
-struct ImageBatch {
-  PixelFormat format = PixelFormat::kUint8;
-  int64_t count = 0;
-  std::span<const std::byte> pixels;
-  /// Two batches of the same id, unless it is 0, have the same pixels.
-  uint64_t id = 0;
-
-  int64_t value_bytes() const { return format == PixelFormat::kUint8 ? 1 : 4; }
-  /// The images [first, first + images) of this shape.
-  ImageBatch slice(int64_t first, int64_t images, const ImageShape& shape) const {
-    const int64_t image = shape.size() * value_bytes();
-    return {format, images, pixels.subspan(static_cast<size_t>(first * image), static_cast<size_t>(images * image)), 0};
-  }
-};
 
 /// What decides about plans, their memory and the arithmetic.
 struct PlanOptions {

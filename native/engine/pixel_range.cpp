@@ -16,10 +16,9 @@ bool is_outside(float value) { return !(value >= kLowestPixel && value <= kHighe
 
 void check_pixel_range(const ImageBatch& images, const ImageShape& shape) {
   if (images.format == PixelFormat::kUint8) return;
-  const auto* pixels = reinterpret_cast<const float*>(images.pixels.data());
   const int64_t size = shape.size();
   for (int64_t n = 0; n < images.count; ++n) {
-    const float* image = pixels + n * size;
+    const auto* image = reinterpret_cast<const float*>(images.image(n, shape));
     int outside = 0;
 #pragma omp simd reduction(| : outside)
     for (int64_t i = 0; i < size; ++i) outside |= !((image[i] >= kLowestPixel) & (image[i] <= kHighestPixel));

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cuda/device.h"
+#include "cuda/runtime/memory.h"
 #include "engine/upcoming_batches.h"
 #include "test/batch.h"
 #include "test/cuda_on_host/streams.h"
@@ -232,6 +233,27 @@ TEST_CASE("a device that is lost while it fetches is lost") {
   refuse_copy(device.handles().copy(), cudaErrorIllegalAddress, 1);
   CHECK(refuses(Reason::kDeviceLost, [&] { train(model, now, 0, &upcoming); }));
   CHECK(refuses(Reason::kDeviceLost, [&] { train(model, next, 0, &upcoming); }));
+}
+
+TEST_CASE("pieces of any size go up one after the other, across the slots of the ring") {
+  cuda::Transfer& transfer = static_cast<cuda::CudaDevice&>(device()).transfer();
+  constexpr auto kSlot = static_cast<size_t>(cuda::Transfer::kSlotBytes);
+  for (const std::vector<size_t>& sizes :
+       {std::vector<size_t>{0}, {5, 0, 3}, {kSlot - 1, 2, kSlot, 1, 3 * kSlot + 7}, {2 * kSlot, kSlot}}) {
+    std::vector<std::vector<std::byte>> memory;
+    std::vector<std::byte> expected;
+    for (const size_t size : sizes) {
+      std::vector<std::byte>& piece = memory.emplace_back(size);
+      for (size_t i = 0; i < size; ++i) piece[i] = static_cast<std::byte>((expected.size() + i) * 37 >> 5);
+      expected.insert(expected.end(), piece.begin(), piece.end());
+    }
+    const std::vector<std::span<const std::byte>> pieces(memory.begin(), memory.end());
+    const cuda::DeviceMemory target(static_cast<int64_t>(expected.size()) + 1);
+    transfer.upload(pieces, target.data(), handles().copy());
+    std::vector<std::byte> found(expected.size());
+    transfer.download(target.data(), found.data(), static_cast<int64_t>(found.size()), handles().copy());
+    CHECK(found == expected);
+  }
 }
 
 }  // namespace

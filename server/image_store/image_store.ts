@@ -1,5 +1,6 @@
 import { refuse } from '../errors/refusal.js';
 import { limitConcurrency } from '../images/concurrency.js';
+import { stage } from '../images/decode.js';
 import type { Logger } from '../log.js';
 import type { ImageFolder, ImageOnDisk } from './image_folder.js';
 import type { ImageName } from './image_name.js';
@@ -226,7 +227,7 @@ export class ImageStore {
     const image = new StoredImage(name, bytes);
     this.#admit(image);
     this.#order.changed();
-    if (!name.endsWith('.encoded')) this.pixels.keep(image, AS_STORED, data);
+    if (!name.endsWith('.encoded')) this.pixels.keep(image, AS_STORED, stage([data]));
   }
 
   #evictDownTo(bytes: number): void {

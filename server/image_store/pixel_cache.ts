@@ -1,3 +1,5 @@
+import type { StagingBuffer } from '../../native/binding.js';
+
 /** What pixels are made of and for: of one stored image, in one form. */
 export interface PixelSource {
   /** Its pixels in memory, by form. */
@@ -8,11 +10,11 @@ export interface PixelSource {
 export interface CachedPixels {
   readonly source: PixelSource;
   readonly form: string;
-  readonly data: Uint8Array;
+  readonly data: StagingBuffer;
 }
 
 /**
- * Pixels of stored images as the engine takes them, so that a batch of references costs a copy and nothing else. Bounded: the least
+ * Pixels of stored images as the engine takes them, so that a batch of references costs next to nothing: it reads them where they are. Bounded: the least
  * recently used are dropped. Every operation takes constant time.
  */
 export class PixelCache {
@@ -42,8 +44,8 @@ export class PixelCache {
     return this.#misses;
   }
 
-  /** @param form what the pixels must be like, for instance their size; null where they are not held */
-  find(source: PixelSource, form: string): Uint8Array | null {
+  /** @param form what the pixels must be like, for instance their size; null where they are not held. They may be dropped later, but not in this turn of the event loop. */
+  find(source: PixelSource, form: string): StagingBuffer | null {
     const cached = source.pixels.get(form);
     if (cached === undefined) {
       this.#misses++;
@@ -55,9 +57,12 @@ export class PixelCache {
     return cached.data;
   }
 
-  /** Holds these pixels from now on: they must not change. More than may be held at all is not held. */
-  keep(source: PixelSource, form: string, data: Uint8Array): void {
-    if (data.byteLength > this.maximum || source.pixels.has(form)) return;
+  /** Takes over pixels that do not change: closes them when they make room for others, at once where more than may be held at all, or held already. */
+  keep(source: PixelSource, form: string, data: StagingBuffer): void {
+    if (data.byteLength > this.maximum || source.pixels.has(form)) {
+      data.close();
+      return;
+    }
     const cached = { source, form, data };
     source.pixels.set(form, cached);
     this.#used.add(cached);
@@ -77,5 +82,6 @@ export class PixelCache {
     this.#used.delete(cached);
     cached.source.pixels.delete(cached.form);
     this.#bytes -= cached.data.byteLength;
+    cached.data.close();
   }
 }

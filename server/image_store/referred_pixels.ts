@@ -1,4 +1,6 @@
+import type { StagingBuffer } from '../../native/binding.js';
 import { limitConcurrency } from '../images/concurrency.js';
+import { stage } from '../images/decode.js';
 import { AS_STORED, type ImageStore } from './image_store.js';
 import type { ReferredImages, StoredImage } from './stored_image.js';
 import { refuseUnknown } from './unknown_images.js';
@@ -14,15 +16,14 @@ export interface LoadedImage {
 export interface PixelForm {
   /** What the pixels at this position are like: pixels of the same image and of forms of the same name are equal. */
   nameAt(position: number): string;
-  /** Copies pixels to where the engine reads those of the image at this position. */
-  place(position: number, pixels: Uint8Array): void;
+  /** The engine shall read those of the image at this position where the buffer holds them, which may be closed afterwards. */
+  place(position: number, pixels: StagingBuffer): void;
   /**
-   * Makes pixels of stored images, and places them.
+   * Makes pixels of stored images, in the order of the images, each in a buffer of its own.
    *
-   * @param keep is called with pixels that may be kept for the next batch
    * @throws Refusal with the position in the batch as `image`
    */
-  load(images: readonly LoadedImage[], keep: (position: number, pixels: Uint8Array) => void): Promise<void>;
+  load(images: readonly LoadedImage[]): Promise<StagingBuffer[]>;
 }
 
 /** Of images that are stored as the engine takes them. */
@@ -30,12 +31,7 @@ export function pixelsAsStored(place: PixelForm['place']): PixelForm {
   return {
     nameAt: () => AS_STORED,
     place,
-    load: async (images, keep) => {
-      for (const { data, position } of images) {
-        place(position, data);
-        keep(position, data);
-      }
-    },
+    load: async (images) => images.map(({ data }) => stage([data])),
   };
 }
 
@@ -73,15 +69,22 @@ export async function placeReferredPixels(
   }
   if (absent.length === 0) return;
   const damaged = new Set<number>();
-  const keep = (position: number, pixels: Uint8Array): void => {
+  const keep = (position: number, pixels: StagingBuffer): void => {
     const image = images[position];
     if (image && !image.dropped) store.pixels.keep(image, form.nameAt(position), pixels);
+    else pixels.close();
   };
   for (const group of groups(absent)) {
     await groupSlot(async () => {
       signal.throwIfAborted();
       const loaded = await readGroup(store, group, damaged);
-      if (loaded.length > 0) await form.load(loaded, keep);
+      if (loaded.length === 0) return;
+      const made = await form.load(loaded);
+      for (const [index, { position }] of loaded.entries()) {
+        const pixels = made[index] as StagingBuffer;
+        form.place(position, pixels);
+        keep(position, pixels);
+      }
     });
   }
   if (damaged.size > 0) throw refuseUnknown(images.map((_, position) => damaged.has(position)));

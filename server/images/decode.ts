@@ -28,9 +28,19 @@ export interface Preprocessing {
   readonly domains: readonly (Window | null)[];
 }
 
+/** Where the pixels of an image go. */
+export interface PixelPlace {
+  readonly target: StagingBuffer;
+  readonly targetOffset: number;
+}
+
+/** One after the other in this buffer. */
+export function placesIn(target: StagingBuffer, { width, height, channels }: ImageShape): (index: number) => PixelPlace {
+  return (index) => ({ target, targetOffset: index * width * height * channels });
+}
+
 /**
- * Decodes all files into the target, each to the place of its image in the batch: (batch, height, width, channels), 8 bits a channel; in
- * no particular order. What becomes of an image is written down in docs/preprocessing.md.
+ * Decodes all files, each to its place: (height, width, channels), 8 bits a channel; in no particular order. What becomes of an image is written down in docs/preprocessing.md.
  *
  * Without `preprocessing` nothing is converted that would lose something or could be done in several ways, because the caller's network
  * must see the same pixels at every place: width and height must be those asked for; a grey file becomes RGB by repeating its channel, an
@@ -43,11 +53,10 @@ export interface Preprocessing {
 export async function decodeImages(
   images: EncodedImages,
   shape: ImageShape,
-  target: StagingBuffer,
+  placeOf: (index: number) => PixelPlace,
   preprocessing: Preprocessing | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const imageBytes = shape.width * shape.height * shape.channels;
   const starts: number[] = [];
   images.sizes.reduce((start, size) => {
     starts.push(start);
@@ -58,8 +67,7 @@ export async function decodeImages(
   const plan = async (index: number): Promise<ImagePlan> => {
     const position = positionOf(index);
     const goal = {
-      target,
-      targetOffset: position * imageBytes,
+      ...placeOf(index),
       ...shape,
       exact: preprocessing === null,
       domain: preprocessing?.domains[position] ?? null,

@@ -1,10 +1,10 @@
-import type { ImageBatch as EngineBatch, StagingBuffer } from '../../native/binding.js';
+import type { Binding, ImageBatch as EngineBatch, ImageTable, StagingBuffer } from '../../native/binding.js';
 import { isEngineError } from '../../native/index.js';
 import type { ImagesDescription } from '../classifier/admission.js';
 import { refuse } from '../errors/refusal.js';
 import { type PixelForm, pixelsAsStored, placeReferredPixels } from '../image_store/referred_pixels.js';
 import type { ReferredImages } from '../image_store/stored_image.js';
-import { decodeImages, type ImageShape, type Preprocessing, stage } from '../images/decode.js';
+import { decodeImages, type ImageShape, type Preprocessing, placesIn, stage } from '../images/decode.js';
 import { nameOfPreprocessing } from '../images/preprocessing.js';
 import type { Settings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
@@ -50,24 +50,24 @@ export function admitImages(server: ServerState, announced: AnnouncedImages, set
 function pixelUpload(server: ServerState, announced: AnnouncedImages, referred: ReferredImages | null, pixelBytes: number): ImageUpload {
   const { description, totalBytes } = announced;
   const format = description.format === 'float32' ? 'float32' : 'uint8';
+  const { count } = description;
   const size = imageBytes(description, format);
   const release = server.uploads.reserve(pixelBytes);
-  const buffer = stagingBuffer(server, pixelBytes, release);
-  const positions = sentPositions(announced);
+  const buffer = stagingBuffer(server, Math.max(1, totalBytes), release);
+  const batch = new BatchPixels(server, buffer, count, size, sentPositions(announced));
   const sink: UploadSink = {
-    write: (offset, pieces, checksum) =>
-      positions === null ? buffer.writePieces(offset, pieces, checksum) : scatter(offset, pieces, checksum, size, positions, buffer),
+    write: (offset, pieces, checksum) => buffer.writePieces(offset, pieces, checksum),
     close: () => {
       referred?.release();
-      buffer.close();
+      batch.close();
       release();
     },
   };
   const finish = async (_settings: Settings, signal: AbortSignal) => {
-    const form = pixelsAsStored((position, pixels) => buffer.write(position * size, pixels));
+    const form = pixelsAsStored((position, pixels) => batch.place(position, pixels));
     if (referred !== null) await placeReferredPixels(server.images, referred, form, signal);
     referred?.release();
-    return { description, pixels: { buffer, format, count: description.count } as const };
+    return { description, pixels: { buffer: batch.complete(), format, count } as const };
   };
   return { totalBytes, sink, finish };
 }
@@ -76,82 +76,96 @@ function encodedUpload(server: ServerState, announced: AnnouncedImages, referred
   const { description, totalBytes, encodedSizes, preprocessing } = announced;
   const release = server.uploads.reserve(reserved);
   const files = stagingBuffer(server, Math.max(1, totalBytes), release);
-  let buffer: StagingBuffer | null = null;
+  let batch: BatchPixels | null = null;
   const sink: UploadSink = {
     write: (offset, pieces, checksum) => files.writePieces(offset, pieces, checksum),
     close: () => {
       referred?.release();
       files.close();
-      buffer?.close();
+      batch?.close();
       release();
     },
   };
   const finish = async (settings: Settings, signal: AbortSignal): Promise<ReceivedImages> => {
     const { count } = description;
     const shape = shapeOf(settings);
-    const pixels = stagingBuffer(server, count * imageBytes(shape, 'uint8'), release);
-    buffer = pixels;
-    const sent = { files, sizes: encodedSizes, positions: sentPositions(announced) };
-    await decodeImages(sent, shape, pixels, preprocessing, signal);
+    const size = imageBytes(shape, 'uint8');
+    const positions = sentPositions(announced);
+    const target = stagingBuffer(server, Math.max(1, encodedSizes.length * size), release);
+    batch = new BatchPixels(server, target, count, size, positions);
+    await decodeImages({ files, sizes: encodedSizes, positions }, shape, placesIn(target, shape), preprocessing, signal);
     files.close();
-    const form = decodedForm(shape, preprocessing, pixels, signal);
+    const form = decodedForm(server, shape, preprocessing, batch, signal);
     if (referred !== null) await placeReferredPixels(server.images, referred, form, signal);
     referred?.release();
-    return { description: { format: 'uint8', count, ...shape }, pixels: { buffer: pixels, format: 'uint8', count } };
+    return { description: { format: 'uint8', count, ...shape }, pixels: { buffer: batch.complete(), format: 'uint8', count } };
   };
   return { totalBytes, sink, finish };
 }
 
+/** The pixels of a batch: those that were sent in one buffer, those of stored images wherever they are. */
+class BatchPixels {
+  /** Null where all images are sent. */
+  readonly #table: ImageTable | null;
+
+  /** @param positions of the images that are sent, which the buffer gets in this order; null where all are sent */
+  constructor(
+    server: ServerState,
+    private readonly sent: StagingBuffer,
+    count: number,
+    private readonly imageBytes: number,
+    private readonly positions: readonly number[] | null,
+  ) {
+    this.#table = positions === null ? null : new server.binding.ImageTable({ count, imageBytes });
+  }
+
+  /** Where the engine reads them: now that all that were sent are there, and all others placed. */
+  complete(): StagingBuffer | ImageTable {
+    if (this.#table === null) return this.sent;
+    for (const [index, position] of this.positions?.entries() ?? []) this.#table.set(position, this.sent, index * this.imageBytes);
+    return this.#table;
+  }
+
+  place(position: number, pixels: StagingBuffer): void {
+    this.#table?.set(position, pixels, 0);
+  }
+
+  close(): void {
+    this.#table?.close();
+    this.sent.close();
+  }
+}
+
 /** Pixels of stored image files, in a batch of images of this shape. */
-function decodedForm(shape: ImageShape, preprocessing: Preprocessing | null, target: StagingBuffer, signal: AbortSignal): PixelForm {
+function decodedForm(
+  { binding }: ServerState,
+  shape: ImageShape,
+  preprocessing: Preprocessing | null,
+  batch: BatchPixels,
+  signal: AbortSignal,
+): PixelForm {
   const size = imageBytes(shape, 'uint8');
   const name = `${shape.width}x${shape.height}x${shape.channels}`;
   return {
     nameAt: (position) => name + nameOfPreprocessing(preprocessing, position),
-    place: (position, pixels) => target.write(position * size, pixels),
-    load: async (images, keep) => {
+    place: (position, pixels) => batch.place(position, pixels),
+    load: async (images) => {
       const files = stage(images.map(({ data }) => data));
+      const targets = images.map(() => newBuffer(binding, size));
       try {
         const sizes = images.map(({ data }) => data.byteLength);
         const positions = images.map(({ position }) => position);
-        await decodeImages({ files, sizes, positions }, shape, target, preprocessing, signal);
+        const placeOf = (index: number) => ({ target: targets[index] as StagingBuffer, targetOffset: 0 });
+        await decodeImages({ files, sizes, positions }, shape, placeOf, preprocessing, signal);
+        return targets;
+      } catch (error) {
+        for (const target of targets) target.close();
+        throw error;
       } finally {
         files.close();
       }
-      for (const { position } of images) keep(position, target.read(position * size, size));
     },
   };
-}
-
-/**
- * Writes bytes of some images of a batch, as they come, to the places of these images.
- *
- * @param offset among the bytes that come
- * @param size bytes of an image
- * @param positions of the images that come, in order
- * @returns the checksum, as UploadSink.write does
- */
-function scatter(
-  offset: number,
-  pieces: readonly Uint8Array[],
-  checksum: number,
-  size: number,
-  positions: readonly number[],
-  target: StagingBuffer,
-): number {
-  let place = offset;
-  let sum = checksum;
-  for (const piece of pieces) {
-    for (let taken = 0; taken < piece.byteLength; ) {
-      const image = Math.floor(place / size);
-      const filled = place - image * size;
-      const part = piece.subarray(taken, taken + size - filled);
-      sum = target.writePieces((positions[image] as number) * size + filled, [part], sum);
-      taken += part.byteLength;
-      place += part.byteLength;
-    }
-  }
-  return sum;
 }
 
 function shapeOf({ imageWidth, imageHeight, imageChannels }: Settings): ImageShape {
@@ -159,11 +173,20 @@ function shapeOf({ imageWidth, imageHeight, imageChannels }: Settings): ImageSha
 }
 
 /** @param release gives back what was reserved for it where it cannot be had */
-export function stagingBuffer(server: ServerState, bytes: number, release: () => void): StagingBuffer {
+export function stagingBuffer({ binding }: Pick<ServerState, 'binding'>, bytes: number, release: () => void): StagingBuffer {
   try {
-    return new server.binding.StagingBuffer(bytes);
+    return newBuffer(binding, bytes);
   } catch (error) {
     release();
+    throw error;
+  }
+}
+
+/** @throws Refusal SERVER_BUSY without memory */
+function newBuffer(binding: Binding, bytes: number): StagingBuffer {
+  try {
+    return new binding.StagingBuffer(bytes);
+  } catch (error) {
     if (isEngineError(error) && error.reason === 'OUT_OF_MEMORY') throw refuse('SERVER_BUSY', { limit: 'memory' }, { cause: error });
     throw error;
   }

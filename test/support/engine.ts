@@ -7,6 +7,7 @@ import {
   type InputSize,
   isEngineError,
   type Model,
+  type StagingBuffer,
 } from '../../native/index.js';
 import { SLOW_INPUT, SMALL_INPUT, slowGraph, smallGraph, trainOptions } from './graphs.js';
 
@@ -27,8 +28,11 @@ export function makeSlowModel(engine: Engine): Model {
   return new (engineBinding().Model)(engine, slowGraph(), SLOW_INPUT, 7n);
 }
 
+/** A batch whose images lie one after the other. */
+export type StagedBatch = ImageBatch & { readonly buffer: StagingBuffer };
+
 /** Images of noise (count, height, width, channels), the same for the same seed. */
-export function noiseBatch(input: InputSize, count: number, seed = 1): ImageBatch {
+export function noiseBatch(input: InputSize, count: number, seed = 1): StagedBatch {
   const pixels = new Uint8Array(count * input.height * input.width * input.channels);
   let state = seed;
   for (let i = 0; i < pixels.length; i++) {

@@ -140,9 +140,9 @@ struct AdamUpdate {
 /// The kernels of one precision.
 template <class T>
 struct TypedKernels {
-  /// Pixels (images, height, width, channels) to an activation: (g - 127) * scale + shift, channel by channel.
-  void (*convert_uint8)(const uint8_t* pixels, const Layout& layout, const float* scale, const float* shift, T* y);
-  void (*convert_float)(const float* pixels, const Layout& layout, const float* scale, const float* shift, T* y);
+  /// Pixels (height, width, channels) of each image to an activation: (g - 127) * scale + shift, channel by channel.
+  void (*convert_uint8)(const std::byte* const* images, const Layout& layout, const float* scale, const float* shift, T* y);
+  void (*convert_float)(const std::byte* const* images, const Layout& layout, const float* scale, const float* shift, T* y);
 
   /// Mean and biased variance per channel over images and space, (padded channels) each. `partial`: reduction_items(layout) * 2 *
   /// padded channels.

@@ -1,7 +1,7 @@
 // Pixels to the network's first activation. Included by variant.cpp inside the variant's own namespace.
 
-template <class T, class Pixel, class Value>
-void convert_pixels(const Pixel* pixels, const Layout& layout, const float* scale, const float* shift, T* y, const Value& value) {
+template <class Pixel, class T, class Value>
+void convert_pixels(const std::byte* const* images, const Layout& layout, const float* scale, const float* shift, T* y, const Value& value) {
   const int64_t spatial = layout.spatial(), channels = layout.channels, block = layout.block(), blocks = layout.blocks();
   constexpr int64_t kRows = 4096;
   const int64_t pieces = (spatial + kRows - 1) / kRows;
@@ -10,7 +10,7 @@ void convert_pixels(const Pixel* pixels, const Layout& layout, const float* scal
     for (int64_t p = 0; p < pieces; ++p) {
       const int64_t end = std::min((p + 1) * kRows, spatial);
       for (int64_t c = 0; c < layout.padded_channels(); ++c) {
-        const Pixel* from = pixels + n * spatial * channels + c;
+        const Pixel* from = reinterpret_cast<const Pixel*>(images[n]) + c;
         T* to = y + ((n * blocks + c / block) * spatial) * block + c % block;
         if (c >= channels) {
           for (int64_t s = p * kRows; s < end; ++s) store(to[s * block], 0.0f);
@@ -24,11 +24,11 @@ void convert_pixels(const Pixel* pixels, const Layout& layout, const float* scal
 }
 
 template <class T>
-void convert_uint8(const uint8_t* pixels, const Layout& layout, const float* scale, const float* shift, T* y) {
-  convert_pixels(pixels, layout, scale, shift, y, [](uint8_t g) { return static_cast<float>(g) - 127.0f; });
+void convert_uint8(const std::byte* const* images, const Layout& layout, const float* scale, const float* shift, T* y) {
+  convert_pixels<uint8_t>(images, layout, scale, shift, y, [](uint8_t g) { return static_cast<float>(g) - 127.0f; });
 }
 
 template <class T>
-void convert_float(const float* pixels, const Layout& layout, const float* scale, const float* shift, T* y) {
-  convert_pixels(pixels, layout, scale, shift, y, [](float v) { return v; });
+void convert_float(const std::byte* const* images, const Layout& layout, const float* scale, const float* shift, T* y) {
+  convert_pixels<float>(images, layout, scale, shift, y, [](float v) { return v; });
 }

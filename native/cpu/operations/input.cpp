@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include "cpu/operations/operations.h"
 
@@ -12,7 +13,9 @@ class InputConversion final : public Operation {
   InputConversion(PlanBuilder& builder, const FusedOperation& operation)
       : input_(std::get<Input>(builder.node(operation.node).kind)) {
     const Graph::Node& node = builder.node(operation.node);
+    shape_ = node.shape;
     layout_ = builder.layout(node.shape);
+    images_.resize(static_cast<size_t>(layout_.images));
     // A first convolution into groups of 16 channels has kernels for the plain order only.
     const auto convolves = [&](int reader) { return std::holds_alternative<Convolution>(builder.node(reader).kind); };
     if (layout_.order == Order::kBlocked16 && std::all_of(node.consumers.begin(), node.consumers.end(), convolves))
@@ -23,20 +26,17 @@ class InputConversion final : public Operation {
   void bind(const Arena& arena) override { arena_ = arena; }
 
   void forward(SubBatch& batch) override {
-    const std::byte* pixels = batch.images.pixels.data();
-    T* y = arena_.at<T>(y_);
-    if (batch.images.format == PixelFormat::kUint8) {
-      kernels().typed<T>().convert_uint8(reinterpret_cast<const uint8_t*>(pixels), layout_, input_.scale.data(),
-                                         input_.shift.data(), y);
-    } else {
-      kernels().typed<T>().convert_float(reinterpret_cast<const float*>(pixels), layout_, input_.scale.data(),
-                                         input_.shift.data(), y);
-    }
+    for (size_t n = 0; n < images_.size(); ++n) images_[n] = batch.images.image(static_cast<int64_t>(n), shape_);
+    const auto& kernel = kernels().typed<T>();
+    const auto convert = batch.images.format == PixelFormat::kUint8 ? kernel.convert_uint8 : kernel.convert_float;
+    convert(images_.data(), layout_, input_.scale.data(), input_.shift.data(), arena_.at<T>(y_));
   }
 
  private:
   Input input_;
+  ImageShape shape_;
   Layout layout_;
+  std::vector<const std::byte*> images_;  // pixels of each image of the present sub-batch
   BufferId y_ = -1;
   Arena arena_;
 };

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "cuda/runtime/memory.h"
 #include "cuda/runtime/stream.h"
@@ -17,6 +18,8 @@ class Transfer {
   Transfer();
   /// Enqueues the copy; `from` is free again when the call returns.
   void upload(const void* from, void* to, int64_t bytes, cudaStream_t stream);
+  /// The same of several pieces, one after the other.
+  void upload(std::span<const std::span<const std::byte>> pieces, void* to, cudaStream_t stream);
   /// Waits until `to` is filled by what the stream leaves in `from`.
   void download(const void* from, void* to, int64_t bytes, cudaStream_t stream);
 
