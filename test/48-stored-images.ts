@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { PixelFormat } from '../generated/dlclassifier/v1/image.js';
 import { call, connectTo, upload } from './support/calls.js';
 import { type Batch, noiseBatch, readCompact, serialize } from './support/classifier.js';
+import { startDaemon } from './support/daemon.js';
 import {
   describe,
   describeStored,
@@ -242,4 +243,23 @@ test.serial('the store tells what it holds, and holds no more than it may', asyn
   t.is((await call(client, 'deleteImages', { selection: { $case: 'all', value: true } })).deletedImages, 1301n);
   const empty = await call(client, 'getStoreInfo', {});
   t.deepEqual([empty.images, empty.bytes, empty.pixelBytes], [0n, 0n, 0n]);
+});
+
+test('pixels that make room for others while batches use them are used to the end: losses are those of images that are sent', async (t) => {
+  // Two images of 768 bytes are held, and a batch has four.
+  const daemon = await startDaemon(['--max-pixel-cache-bytes', '1600']);
+  const client = connectTo(daemon.address);
+  const sets = [noisePixels([1, 2, 3, 4]), noisePixels([5, 6, 7, 8]), noisePixels([3, 1, 8, 2])];
+  for (const images of sets) await putImages(client, images);
+  const classifiers = await Promise.all(sets.map(() => readCompact(client)));
+  const loss = async (classifier: string, batch: Batch) => (await train(client, classifier, batch)).loss;
+  const stored = await Promise.all(
+    sets.map((images, index) => loss(classifiers[index] as string, storedBatch(images, index === 2 ? [1] : []))),
+  );
+  for (const [index, images] of sets.entries()) {
+    t.is(stored[index], await loss(await readCompact(client), sentBatch(images)));
+  }
+  t.true((await call(client, 'getStoreInfo', {})).pixelBytes <= 1600n);
+  client.close();
+  await daemon.stop();
 });
