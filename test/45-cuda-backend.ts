@@ -35,7 +35,14 @@ async function withGpu(work: (client: DlClassifierClient, daemon: Awaited<Return
 
 async function readSmall(client: DlClassifierClient, batchSize: number): Promise<Classifier> {
   const classifier = await client.readClassifier('compact', { seed: 5 });
-  await classifier.setParam({ batch_size: batchSize, classes: ['good', 'bad'], image_dimensions: [SIZE, SIZE, 1], deterministic: true });
+  const place = { runtime: 'gpu', gpu: 0 } as const;
+  await classifier.setParam({
+    ...place,
+    batch_size: batchSize,
+    classes: ['good', 'bad'],
+    image_dimensions: [SIZE, SIZE, 1],
+    deterministic: true,
+  });
   return classifier;
 }
 
