@@ -23,7 +23,16 @@ async function loadFailure(contents: string | null, name = 'dl_engine_addon.node
 
 test('the addon is loaded once', (t) => {
   t.is(engineBinding(), engineBinding());
-  t.deepEqual(Object.keys(engineBinding()).sort(), ['Engine', 'ImageWorkers', 'Model', 'StagingBuffer', 'exitAtOnce', 'gpus', 'version']);
+  t.deepEqual(Object.keys(engineBinding()).sort(), [
+    'Engine',
+    'ImageTable',
+    'ImageWorkers',
+    'Model',
+    'StagingBuffer',
+    'exitAtOnce',
+    'gpus',
+    'version',
+  ]);
 });
 
 test('the engine tells its processor, threads, memory, precisions and libraries', async (t) => {
