@@ -20,7 +20,7 @@ test('an error of the engine is an Error with a sentence, a reason and metadata'
   const error = await refusal(() => new StagingBuffer(0));
   t.true(error instanceof Error);
   t.is(error.name, 'EngineError');
-  t.is(error.message, 'byteLength: must be an integer in 1..68719476736');
+  t.is(error.message, 'byteLength: must lie in 1..68719476736');
   t.is(error.reason, 'INVALID_ARGUMENT');
   t.deepEqual(error.metadata, { argument: 'byteLength' });
 });

@@ -106,12 +106,7 @@ Fields option_fields(const Napi::Value& value, const std::string& argument) {
 }
 
 int64_t to_integer(const Napi::Value& value, const std::string& argument, int64_t minimum, int64_t maximum) {
-  if (!value.IsNumber()) throw invalid_argument(argument, "is not a number");
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (!(number >= static_cast<double>(minimum) && number <= static_cast<double>(maximum)) || std::trunc(number) != number) {
-    throw invalid_argument(argument, "must be an integer in " + std::to_string(minimum) + ".." + std::to_string(maximum));
-  }
-  return static_cast<int64_t>(number);
+  return Fields({}, invalid_argument).whole(argument.c_str(), value, minimum, maximum);
 }
 
 }  // namespace dl::addon

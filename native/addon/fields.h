@@ -37,13 +37,14 @@ class Fields {
   /// Two integers of at least `minimum`.
   Extent extent(const char* name, int64_t minimum) const;
   Napi::Value value(const char* name) const;
+  /// What integer() does with a field, for a value at hand.
+  int64_t whole(const char* name, const Napi::Value& value, int64_t minimum, int64_t maximum) const;
 
   [[noreturn]] void refuse(const char* name, const std::string& problem) const { throw refusal_(name, problem); }
 
  private:
   Napi::Array array(const char* name) const;
   double finite(const char* name, const Napi::Value& value) const;
-  int64_t whole(const char* name, const Napi::Value& value, int64_t minimum, int64_t maximum) const;
 
   Napi::Object object_;
   Refusal refusal_;

@@ -3,7 +3,6 @@
 #include <napi.h>
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>

@@ -96,14 +96,10 @@ Napi::Value StagingBuffer::write_pieces(const Napi::CallbackInfo& info) {
   // A getter may run; from here on nothing of JavaScript does.
   for (uint32_t i = 0; i < values.size(); ++i) values[i] = array.Get(i);
   expect_writable();
-  const double number = info[2].IsNumber() ? info[2].As<Napi::Number>().DoubleValue() : -1;
-  if (!(number >= 0 && number <= UINT32_MAX) || std::trunc(number) != number) {
-    throw invalid_argument("checksum", "must be an integer in 0..2^32 - 1");
-  }
+  auto checksum = static_cast<uint32_t>(to_integer(info[2], "checksum", 0, UINT32_MAX));
   size_t length = 0;
   for (const Napi::Value& value : values) length += uint8_bytes(value, "pieces").size();
   std::byte* target = place(info[0], length).data();
-  auto checksum = static_cast<uint32_t>(number);
   for (const Napi::Value& value : values) {
     const std::span<const std::byte> piece = uint8_bytes(value, "pieces");
     checksum = checksum::copy_crc32(target, piece, checksum);

@@ -162,11 +162,7 @@ StepResult CudaModel::train(const ImageBatch& images, std::span<const int32_t> l
     send(0);
     for (int64_t first = 0; first < images.count; first += size) {
       const bool last = first + size == images.count;
-      if (options.profile != nullptr) {
-        step_->run(first == 0, last, *options.profile);
-      } else {
-        step_->run(first == 0, last);
-      }
+      step_->run(first == 0, last, options.profile);
       // While the device computes:
       if (!last) {
         send(first + size);

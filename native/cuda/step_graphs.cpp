@@ -4,11 +4,12 @@
 
 namespace dl::cuda {
 
-void StepGraphs::run(bool first, bool last) {
+void StepGraphs::run(bool first, bool last, StepProfile* profile) {
+  if (profile != nullptr) return enqueue_timed(first, last, *profile);
   pieces_[first][last].run(handles_.compute(), [&](bool captured) { enqueue(first, last, captured); });
 }
 
-void StepGraphs::run(bool first, bool last, StepProfile& profile) {
+void StepGraphs::enqueue_timed(bool first, bool last, StepProfile& profile) {
   if (profile.layers.empty()) {
     for (const std::string& layer : plan_.layers()) profile.layers.push_back({.layer = layer});
   }

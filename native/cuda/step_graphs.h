@@ -18,9 +18,8 @@ class StepGraphs {
   StepGraphs(Plan& plan, const Handles& handles, const ModelMemory& model) : plan_(plan), handles_(handles), model_(model) {}
 
   /// One sub-batch forward and backward; of a step's last sub-batch the update, too, and the report's way back.
-  void run(bool first, bool last);
-  /// The same with the time of each layer, which wait() adds to the profile; enqueued one by one, not as a graph.
-  void run(bool first, bool last, StepProfile& profile);
+  /// With a profile each layer is timed, which wait() adds to it; then the operations are enqueued one by one, not as a graph.
+  void run(bool first, bool last, StepProfile* profile);
   /// Waits for what run() enqueued and adds the seconds of its phases.
   void wait(StepResult& times);
   /// After wait() of the last sub-batch.
@@ -28,6 +27,7 @@ class StepGraphs {
 
  private:
   void enqueue(bool first, bool last, bool captured);
+  void enqueue_timed(bool first, bool last, StepProfile& profile);
 
   Plan& plan_;
   const Handles& handles_;

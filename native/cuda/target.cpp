@@ -5,15 +5,16 @@
 namespace dl::cuda {
 
 const std::vector<Candidate>& Target::candidates(const ConvolutionShape& shape, const ConvolutionRules& rules) {
-  const auto [entry, added] = known_.try_emplace(key_of(shape, rules));
-  if (!added) return entry->second;
+  const auto [entry, added] = asked_.try_emplace(key_of(shape, rules), shape, rules);
+  std::vector<Candidate>& found = entry->second.candidates;
+  if (!added) return found;
   try {
-    entry->second = cuda::candidates(OperationGraph(shape), rules, properties_);
+    found = cuda::candidates(OperationGraph(shape), rules, properties_);
   } catch (const Error& error) {
     // Sizes that cuDNN does not take at all.
     if (error.reason() != Reason::kInternal) throw;
   }
-  return entry->second;
+  return found;
 }
 
 }  // namespace dl::cuda

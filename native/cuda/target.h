@@ -20,14 +20,23 @@ class Target {
   const Descriptor& properties() const { return properties_; }
   ChoiceCache& choices() { return choices_; }
 
+  /// A convolution that a plan has asked for.
+  struct Asked {
+    ConvolutionShape shape;
+    ConvolutionRules rules;
+    std::vector<Candidate> candidates;
+  };
+
   /// As cuda::candidates() has them; asked of cuDNN once for each key.
   const std::vector<Candidate>& candidates(const ConvolutionShape& shape, const ConvolutionRules& rules);
+  /// All convolutions so far, by key.
+  const std::map<std::string, Asked>& asked() const { return asked_; }
 
  private:
   int multiprocessors_;
   Descriptor properties_;
   ChoiceCache choices_;
-  std::map<std::string, std::vector<Candidate>> known_;
+  std::map<std::string, Asked> asked_;
 };
 
 }  // namespace dl::cuda

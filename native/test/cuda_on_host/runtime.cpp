@@ -128,7 +128,9 @@ cudaError_t cudaDriverGetVersion(int* version) {
 }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 cudaError_t cudaPeekAtLastError() { return cudaSuccess; }
-const char* cudaGetErrorName(cudaError_t) { return "an error"; }
+const char* cudaGetErrorName(cudaError_t error) {
+  return error == cudaErrorIllegalAddress ? "cudaErrorIllegalAddress" : "an error";
+}
 const char* cudaGetErrorString(cudaError_t) { return "of no CUDA runtime"; }
 
 }  // extern "C"
