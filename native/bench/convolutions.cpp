@@ -101,7 +101,7 @@ constexpr Case kOthers[] = {{32, 32, 112, 3, 1, 1}, {32, 64, 56, 3, 1, 1}, {64, 
 /// What is to be set beside oneDNN's time of the same convolution; the transform of the filters is part of it, as in a step.
 template <class T>
 void print_winograd(const Case& c, const char* precision, const LinearShape& linear) {
-  const WinogradKernels<T>& kernel = *winograd_kernels<T>();
+  const WinogradKernels<T>& kernel = *kernels().typed_winograd<T>();
   const WinogradShape shape{linear.in, linear.out, 1, 1, kernel.tile}, gradient{linear.out, linear.in, 1, 1, kernel.tile};
   const int64_t threads = omp_get_max_threads();
   std::vector<T> x(static_cast<size_t>(shape.in.size())), y(static_cast<size_t>(shape.out.size()));
@@ -127,7 +127,7 @@ void print_winograd(const Case& c, const char* precision, const LinearShape& lin
 template <class T>
 void print_winograds(const char* precision, DataType type, Order order) {
   for (const Case& c : kOthers) print_onednn(c, type, order, precision, "oneDNN");
-  if (!winograd_kernels<T>()) return;
+  if (!kernels().typed_winograd<T>()) return;
   for (const Case& c : kResnet18) {
     if (c.kernel == 3 && c.stride == 1) print_winograd<T>(c, precision, shape_of(c, order, type));
   }

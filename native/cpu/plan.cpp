@@ -9,11 +9,12 @@
 namespace dl::cpu {
 namespace {
 
-/// NHWC in float32, where oneDNN's brgemm kernels make the forward pass quicker; channel groups of 16 in bfloat16. `npm run bench
+/// NHWC in float32, where oneDNN's brgemm kernels make the forward pass quicker, and where there are tiles; channel groups of 16
+/// in bfloat16. `npm run bench
 /// -- orders` measures both. Groups of 16 are for graphs whose channels come in such groups: for others oneDNN has no quick
 /// weight gradient, and a concatenation would cut groups apart.
 Order activation_order(const Graph& graph, const PlanOptions& options) {
-  if (options.precision == Precision::kFloat32) return Order::kNhwc;
+  if (options.precision == Precision::kFloat32 || kernels().tap_product_bfloat16) return Order::kNhwc;
   const auto in_groups = [&](int node) { return graph.nodes()[static_cast<size_t>(node)].shape.channels % 16 == 0; };
   for (int index = 0; index < static_cast<int>(graph.nodes().size()); ++index) {
     const Graph::Node& node = graph.nodes()[static_cast<size_t>(index)];

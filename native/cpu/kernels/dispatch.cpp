@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "cpu/kernels/kernels.h"
 
 // Only the choice asks for oneDNN: the CUDA kernels' tests compile this file without it.
@@ -20,17 +18,10 @@ extern const KernelTable kTable;
 namespace avx512 {
 extern const KernelTable kTable;
 }
+namespace amx {
+extern const KernelTable kTable;
+}
 #endif
-
-int64_t reduction_rows(const Layout& layout) {
-  constexpr int64_t kValues = 65536;  // 256 KiB of float32: enough work for a thread, enough pieces for many threads
-  return std::clamp<int64_t>(kValues / layout.block(), 1, layout.spatial());
-}
-
-int64_t reduction_items(const Layout& layout) {
-  const int64_t rows = reduction_rows(layout);
-  return layout.images * ((layout.spatial() + rows - 1) / rows);
-}
 
 #if defined(DL_KERNELS_X86)
 namespace {
@@ -48,6 +39,8 @@ bool allows(dnnl::cpu_isa isa) {
 const KernelTable& kernels() {
 #if defined(DL_KERNELS_X86)
   static const KernelTable& best = []() -> const KernelTable& {
+    // oneDNN has asked the operating system for the tiles, then.
+    if (allows(dnnl::cpu_isa::avx512_core_amx)) return amx::kTable;
     if (allows(dnnl::cpu_isa::avx512_core)) return avx512::kTable;
     if (allows(dnnl::cpu_isa::avx2) && __builtin_cpu_supports("fma")) return avx2::kTable;
     return baseline::kTable;
@@ -56,19 +49,6 @@ const KernelTable& kernels() {
 #else
   return baseline::kTable;
 #endif
-}
-
-template <>
-const WinogradKernels<float>* winograd_kernels<float>() {
-  return kernels().winograd;
-}
-
-template <>
-const WinogradKernels<Bfloat16>* winograd_kernels<Bfloat16>() {
-#if defined(DL_KERNELS_X86)
-  if (allows(dnnl::cpu_isa::avx512_core_amx)) return nullptr;
-#endif
-  return kernels().winograd_bfloat16;
 }
 
 }  // namespace dl::cpu

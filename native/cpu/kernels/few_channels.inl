@@ -117,13 +117,7 @@ inline void few_channels_gradient(const FewChannelsGradient& job) {
   }
 }
 
-constexpr TapProductKernels kTapProduct = {
-    .filter_values = tap_filter_values,
-    .filters = tap_filters,
-    .product_scratch = tap_product_scratch,
-    .product = tap_product,
-    .weight_gradient_scratch = tap_gradient_scratch,
-    .weight_gradient = tap_weight_gradient,
-    .few_channels_scratch = few_channels_scratch,
-    .few_channels_gradient = few_channels_gradient,
+constexpr FewChannelsKernels kFewChannels = {
+    .scratch = few_channels_scratch,
+    .gradient = few_channels_gradient,
 };

@@ -18,10 +18,15 @@ inline TapGrid transposed_grid(const FullyConnectedForward& job) {
           .out_first_x = 0};
 }
 
+/// The only tap there is.
+constexpr Tap kOnlyTap{0, 0};
+
 inline int64_t fully_connected_scratch(const FullyConnectedForward& job) {
   if (job.images <= kFewImages) return 0;
-  return round_up(tap_filter_values(job.images, job.in, 1), kLine) + round_up(job.images * job.out, kLine) +
-         tap_product_scratch(transposed_grid(job), 1, job.threads);
+  const TapGrid grid = transposed_grid(job);
+  const std::span<const Tap> taps(&kOnlyTap, 1);
+  return round_up(tap_filter_values(grid, taps), kLine) + round_up(job.images * job.out, kLine) +
+         tap_product_scratch(grid, taps, job.threads);
 }
 
 /// Output `out` of kImages images.
@@ -62,19 +67,21 @@ void multiply_few_images(const FullyConnectedForward& job) {
 
 inline void fully_connected_forward(const FullyConnectedForward& job) {
   if (job.images <= kFewImages) return multiply_few_images<kFewImages>(job);
-  const int64_t tap = 0;
-  const Tap place{0, 0};
+  const TapGrid grid = transposed_grid(job);
+  const std::span<const Tap> taps(&kOnlyTap, 1);
+  const int64_t filter_tap = 0;
   float* columns = job.scratch;
-  float* transposed = columns + round_up(tap_filter_values(job.images, job.in, 1), kLine);
+  float* transposed = columns + round_up(tap_filter_values(grid, taps), kLine);
   tap_filters({.columns = job.images,
                .depth = job.in,
                .taps_in_all = 1,
-               .taps = {&tap, 1},
+               .taps = taps,
+               .filter_taps = {&filter_tap, 1},
                .weights = job.x,
                .data_gradient = false,
                .packed = columns});
-  tap_product({.grid = transposed_grid(job),
-               .taps = {&place, 1},
+  tap_product({.grid = grid,
+               .taps = taps,
                .threads = job.threads,
                .x = job.weights,
                .filters = columns,

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "cpu/kernels/bfloat16.h"
 #include "cpu/kernels/depthwise.h"
@@ -192,15 +193,31 @@ struct KernelTable {
   void (*adam_update)(std::span<const ParameterSegment> segments, const AdamUpdate& job);
   /// target += source.
   void (*accumulate)(int64_t size, const float* source, float* target);
-  // Null where vectors are too short to make it pay, or nobody has measured that it does.
+  // Null where vectors are too short to make it pay, or others are quicker.
   const WinogradKernels<float>* winograd;
   const WinogradKernels<Bfloat16>* winograd_bfloat16;
-  const TapProductKernels* tap_product;
+  const TapProductKernels<Bfloat16>* tap_product_bfloat16;
+  const TapProductKernels<float>* tap_product;
+  const FewChannelsKernels* few_channels;
   const DepthwiseKernels* depthwise;
   const FullyConnectedKernels* fully_connected;
 
   template <class T>
   const TypedKernels<T>& typed() const;
+  template <class T>
+  const WinogradKernels<T>* typed_winograd() const {
+    if constexpr (std::is_same_v<T, float>)
+      return winograd;
+    else
+      return winograd_bfloat16;
+  }
+  template <class T>
+  const TapProductKernels<T>* typed_tap_product() const {
+    if constexpr (std::is_same_v<T, float>)
+      return tap_product;
+    else
+      return tap_product_bfloat16;
+  }
 };
 
 template <>
@@ -220,10 +237,5 @@ int64_t reduction_rows(const Layout& layout);
 
 /// The kernels for the best instruction set that this processor has.
 const KernelTable& kernels();
-
-/// Winograd's kernels for this processor, or null where oneDNN's convolutions are to be used: in bfloat16 also where the
-/// processor multiplies whole tiles of bfloat16 matrices (AMX), which float32 cannot keep up with.
-template <class T>
-const WinogradKernels<T>* winograd_kernels();
 
 }  // namespace dl::cpu

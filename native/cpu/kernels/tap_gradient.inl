@@ -27,8 +27,8 @@ struct GradientPieces {
   int64_t chunks, chunk_rows;
 };
 
-inline int64_t tap_gradient_scratch(const TapGrid& grid, int64_t taps, int64_t threads) {
-  const GradientPieces pieces(grid, taps);
+inline int64_t tap_gradient_scratch(const TapGrid& grid, std::span<const Tap> taps, int64_t threads) {
+  const GradientPieces pieces(grid, static_cast<int64_t>(taps.size()));
   return threads * kGradientRows * kPanel + (pieces.direct() ? 0 : pieces.chunks * pieces.chunk_values());
 }
 
@@ -120,7 +120,7 @@ inline void join_chunks(const GradientPieces& pieces, const float* sums, bool ac
   }
 }
 
-inline void tap_weight_gradient(const TapWeightGradient& job) {
+inline void tap_weight_gradient(const TapWeightGradient<float>& job) {
   const TapGrid& grid = job.grid;
   const GradientPieces pieces(grid, static_cast<int64_t>(job.taps.size()));
   const bool direct = pieces.direct();

@@ -119,7 +119,7 @@ class TapBlock {
     return round_up(((rows + kTileRows) * taps + rows) * pointer_values() + grid.in.channels + kTileRows * kPanel + kPanel, kLanes);
   }
 
-  TapBlock(const TapProduct& job, float* scratch)
+  TapBlock(const TapProduct<float>& job, float* scratch)
       : job_(job), rows_at_once_(tap_block_rows(job.grid, taps(), job.threads)), row_pointers_(rows_at_once_ + kTileRows), pieces_(taps(), job.grid.in.channels), panels_(job.grid.out.channels) {
     sources_ = reinterpret_cast<const float**>(scratch);
     targets_ = reinterpret_cast<float**>(scratch + row_pointers_ * taps() * pointer_values());
@@ -239,7 +239,7 @@ class TapBlock {
     }
   }
 
-  const TapProduct& job_;
+  const TapProduct<float>& job_;
   int64_t rows_at_once_;
   int64_t row_pointers_;  // of a tap: a tile more, which the last tile asks for
   DepthPieces pieces_;
@@ -252,11 +252,11 @@ class TapBlock {
   float* edge_;
 };
 
-inline int64_t tap_product_scratch(const TapGrid& grid, int64_t taps, int64_t threads) {
-  return threads * TapBlock::values(grid, taps, threads);
+inline int64_t tap_product_scratch(const TapGrid& grid, std::span<const Tap> taps, int64_t threads) {
+  return threads * TapBlock::values(grid, static_cast<int64_t>(taps.size()), threads);
 }
 
-inline void tap_product(const TapProduct& job) {
+inline void tap_product(const TapProduct<float>& job) {
   const int64_t taps = static_cast<int64_t>(job.taps.size());
   const int64_t panels = Panels(job.grid.out.channels).count;
   const int64_t rows = tap_block_rows(job.grid, taps, job.threads), blocks = (job.grid.rows() + rows - 1) / rows;
@@ -271,3 +271,12 @@ inline void tap_product(const TapProduct& job) {
     }
   }
 }
+
+constexpr TapProductKernels<float> kTapProduct = {
+    .filter_values = tap_filter_values,
+    .filters = tap_filters,
+    .product_scratch = tap_product_scratch,
+    .product = tap_product,
+    .weight_gradient_scratch = tap_gradient_scratch,
+    .weight_gradient = tap_weight_gradient,
+};

@@ -11,6 +11,9 @@
 #include <span>
 #include <type_traits>
 #include <vector>
+#if defined(__AMX_BF16__)
+#include <immintrin.h>
+#endif
 
 #include "cpu/kernels/kernels.h"
 #include "engine/random.h"
@@ -53,6 +56,15 @@ namespace {
 #include "cpu/kernels/few_channels.inl"
 #include "cpu/kernels/fully_connected.inl"
 #endif
+#if defined(__AMX_BF16__)
+#include "cpu/kernels/amx/tiles.inl"
+// What is read is made of whole tiles ...
+#include "cpu/kernels/amx/filters.inl"
+#include "cpu/kernels/amx/planes.inl"
+// ... and multiplied.
+#include "cpu/kernels/amx/product.inl"
+#include "cpu/kernels/amx/weight_gradient.inl"
+#endif
 
 template <class T>
 constexpr TypedKernels<T> typed_kernels() {
@@ -94,17 +106,27 @@ const KernelTable kTable = {
     .accumulate = accumulate,
 #if defined(__AVX2__)
     .winograd = &kWinograd<float, 2>,
-    .winograd_bfloat16 = &kWinograd<Bfloat16, 4>,
 #else
     .winograd = nullptr,
+#endif
+#if defined(__AVX2__) && !defined(__AMX_BF16__)
+    .winograd_bfloat16 = &kWinograd<Bfloat16, 4>,
+#else
     .winograd_bfloat16 = nullptr,
+#endif
+#if defined(__AMX_BF16__)
+    .tap_product_bfloat16 = &kAmxTapProduct,
+#else
+    .tap_product_bfloat16 = nullptr,
 #endif
 #if defined(__AVX512F__)
     .tap_product = &kTapProduct,
+    .few_channels = &kFewChannels,
     .depthwise = &kDepthwise,
     .fully_connected = &kFullyConnected,
 #else
     .tap_product = nullptr,
+    .few_channels = nullptr,
     .depthwise = nullptr,
     .fully_connected = nullptr,
 #endif

@@ -36,7 +36,7 @@ class DirectConvolution final : public Operation {
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
     if (!builder.frozen(node_) && has_few_channels()) {
-      few_channels_scratch_ = builder.scratch(float_bytes(kernels().tap_product->few_channels_scratch(few_channels_gradient())));
+      few_channels_scratch_ = builder.scratch(float_bytes(kernels().few_channels->scratch(few_channels_gradient())));
       if (shape_.bias) {
         bias_gradient_ =
             builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
@@ -106,7 +106,7 @@ class DirectConvolution final : public Operation {
   /// Whether it is a first layer for which the own kernel of kernels/few_channels.inl computes the weight gradient: windows and
   /// outputs must fill its vectors.
   bool has_few_channels() const {
-    return std::is_same_v<T, float> && kernels().tap_product && shape_.weights.size() == 4 && shape_.in.order == Order::kNhwc &&
+    return std::is_same_v<T, float> && kernels().few_channels && shape_.weights.size() == 4 && shape_.in.order == Order::kNhwc &&
            shape_.in.channels < 8 && shape_.in.channels * shape_.weights[3] >= 16 && shape_.out.channels >= 64;
   }
 
@@ -134,7 +134,7 @@ class DirectConvolution final : public Operation {
     job.gradient = batch.gradients + weights_offset_;
     job.accumulate = batch.accumulate;
     job.scratch = arena_.at<float>(few_channels_scratch_);
-    kernels().tap_product->few_channels_gradient(job);
+    kernels().few_channels->gradient(job);
     if (!shape_.bias) return;
     kernels().float32.bias_gradient({.layout = shape_.out,
                                      .dy = job.dy,

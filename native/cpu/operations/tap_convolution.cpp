@@ -13,8 +13,9 @@
 namespace dl::cpu {
 namespace {
 
-/// A convolution in float32 by the own kernels of kernels/tap_product.h:
+/// A convolution by the own kernels of kernels/tap_product.h:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
+template <class T>
 class TapConvolution final : public Operation {
  public:
   TapConvolution(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
@@ -30,15 +31,14 @@ class TapConvolution final : public Operation {
     x_ = builder.read_value(input_).buffer;
     if (!builder.frozen(node_)) builder.keep_for_backward(x_);
     y_ = builder.create_output(operation, shape.out, shape.out_type).buffer;
-    filters_ = builder.arena().add_persistent(float_bytes(filter_values(forward_)));
+    filters_ = builder.arena().add_persistent(filter_bytes(forward_));
     scratch_ = builder.scratch(float_bytes(scratch_values(forward_)));
   }
 
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
     if (!builder.frozen(node_)) {
-      gradient_scratch_ =
-          builder.scratch(float_bytes(kernel().weight_gradient_scratch(forward_.grid, forward_.count(), threads_)));
+      gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(forward_.grid, forward_.taps, threads_)));
       if (bias_offset_) {
         bias_scratch_ = builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
       }
@@ -47,10 +47,10 @@ class TapConvolution final : public Operation {
     data_ = data_gradient_parts(shape_);
     int64_t filters = 0, scratch = 0;
     for (const TapPart& part : data_) {
-      filters = std::max(filters, filter_values(part));
+      filters = std::max(filters, filter_bytes(part));
       scratch = std::max(scratch, scratch_values(part));
     }
-    data_filters_ = builder.scratch(float_bytes(filters));
+    data_filters_ = builder.scratch(filters);
     data_scratch_ = builder.scratch(float_bytes(scratch));
     dx_ = builder.create_gradient(input_);
   }
@@ -65,10 +65,10 @@ class TapConvolution final : public Operation {
     stage_.bias = weights_.bias();
   }
 
-  void forward(SubBatch& /*batch*/) override { multiply(forward_, arena_.at<float>(x_), filters_, stage_, y_, scratch_); }
+  void forward(SubBatch& /*batch*/) override { multiply(forward_, arena_.at<T>(x_), filters_, stage_, y_, scratch_); }
 
   void backward(SubBatch& batch) override {
-    const float* dy = gradient_.compute(arena_);
+    const T* dy = gradient_.compute(arena_);
     if (gradient_scratch_ >= 0) compute_weight_gradient(dy, batch);
     batch.weights_done();
     if (dx_ < 0) return;
@@ -79,50 +79,50 @@ class TapConvolution final : public Operation {
   }
 
  private:
-  static const TapProductKernels& kernel() { return *kernels().tap_product; }
+  static const TapProductKernels<T>& kernel() { return *kernels().typed_tap_product<T>(); }
 
-  static int64_t filter_values(const TapPart& part) {
-    return kernel().filter_values(part.grid.out.channels, part.grid.in.channels, part.count());
+  static int64_t filter_bytes(const TapPart& part) {
+    return kernel().filter_values(part.grid, part.taps) * static_cast<int64_t>(sizeof(T));
   }
-  int64_t scratch_values(const TapPart& part) const { return kernel().product_scratch(part.grid, part.count(), threads_); }
+  int64_t scratch_values(const TapPart& part) const { return kernel().product_scratch(part.grid, part.taps, threads_); }
 
   void pack_filters(const float* weights, const TapPart& part, BufferId to, bool data_gradient) const {
     kernel().filters({.columns = part.grid.out.channels,
                       .depth = part.grid.in.channels,
                       .taps_in_all = forward_.count(),
-                      .taps = part.filter_taps,
+                      .taps = part.taps,
+                      .filter_taps = part.filter_taps,
                       .weights = weights,
                       .data_gradient = data_gradient,
-                      .packed = arena_.at<float>(to)});
+                      .packed = arena_.at<T>(to)});
   }
 
-  void multiply(const TapPart& part, const float* x, BufferId filters, const OutputStage& stage, BufferId y,
-                BufferId scratch) const {
+  void multiply(const TapPart& part, const T* x, BufferId filters, const OutputStage& stage, BufferId y, BufferId scratch) const {
     kernel().product({.grid = part.grid,
                       .taps = part.taps,
                       .threads = threads_,
                       .x = x,
-                      .filters = arena_.at<float>(filters),
+                      .filters = arena_.at<T>(filters),
                       .stage = stage,
-                      .y = arena_.at<float>(y),
+                      .y = arena_.at<T>(y),
                       .scratch = arena_.at<float>(scratch)});
   }
 
-  void compute_weight_gradient(const float* dy, SubBatch& batch) const {
+  void compute_weight_gradient(const T* dy, SubBatch& batch) const {
     kernel().weight_gradient({.grid = forward_.grid,
                               .taps = forward_.taps,
                               .threads = threads_,
-                              .x = arena_.at<float>(x_),
+                              .x = arena_.at<T>(x_),
                               .dy = dy,
                               .gradient = batch.gradients + weights_offset_,
                               .accumulate = batch.accumulate,
                               .scratch = arena_.at<float>(gradient_scratch_)});
     if (!bias_offset_) return;
-    kernels().float32.bias_gradient({.layout = shape_.out,
-                                     .dy = dy,
-                                     .partial = arena_.at<double>(bias_scratch_),
-                                     .gradient = batch.gradients + *bias_offset_,
-                                     .accumulate = batch.accumulate});
+    kernels().typed<T>().bias_gradient({.layout = shape_.out,
+                                        .dy = dy,
+                                        .partial = arena_.at<double>(bias_scratch_),
+                                        .gradient = batch.gradients + *bias_offset_,
+                                        .accumulate = batch.accumulate});
   }
 
   int node_;
@@ -144,19 +144,18 @@ class TapConvolution final : public Operation {
   BufferId data_scratch_ = -1;
   BufferId gradient_scratch_ = -1;
   BufferId bias_scratch_ = -1;
-  GradientSum<float> gradient_;
+  GradientSum<T> gradient_;
   Arena arena_;
 };
 
 bool applies(const LinearShape& shape) {
-  return kernels().tap_product && shape.is_convolution() && shape.in_type == DataType::kFloat32 &&
-         shape.out_type == DataType::kFloat32 && shape.in.order == Order::kNhwc && shape.out.order == Order::kNhwc &&
-         shape.weights.size() == 4;
+  return shape.is_convolution() && shape.weights.size() == 4 && shape.in_type == shape.out_type &&
+         shape.in.order == Order::kNhwc && shape.out.order == Order::kNhwc;
 }
 
-/// Where the three products together were measured to be quicker than oneDNN's (`npm run bench -- orders`): 1 x 1, and strided
-/// windows as long as vectors of channels are full. Larger windows of stride 1 read each pixel so often that oneDNN's kernels,
-/// which keep it, are ahead.
+/// Where the three products together were measured to be quicker than oneDNN's in float32 (`npm run bench -- orders`): 1 x 1, and
+/// strided windows as long as vectors of channels are full. Larger windows of stride 1 read each pixel so often that oneDNN's
+/// kernels, which keep it, are ahead.
 bool pays(const LinearShape& shape) {
   const int64_t taps = shape.weights[2] * shape.weights[3];
   if (taps == 1) return shape.in.channels >= 16;
@@ -168,8 +167,13 @@ bool pays(const LinearShape& shape) {
 std::unique_ptr<Operation> make_tap_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
   const LinearShape shape = linear_shape(builder, operation, x.layout, x.type);
-  if (!applies(shape) || !pays(shape)) return nullptr;
-  return std::make_unique<TapConvolution>(builder, operation, shape);
+  if (!applies(shape)) return nullptr;
+  if (shape.in_type == DataType::kFloat32) {
+    if (!kernels().tap_product || !pays(shape)) return nullptr;
+    return std::make_unique<TapConvolution<float>>(builder, operation, shape);
+  }
+  if (!kernels().tap_product_bfloat16) return nullptr;
+  return std::make_unique<TapConvolution<Bfloat16>>(builder, operation, shape);
 }
 
 }  // namespace dl::cpu

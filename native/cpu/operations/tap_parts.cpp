@@ -51,8 +51,9 @@ std::vector<TapPart> data_gradient_parts(const LinearShape& shape) {
                             .out_first_x = first_x},
                    .taps = {},
                    .filter_taps = {}};
-      for (int64_t y = 0; y < shape.weights[2]; ++y) {
-        for (int64_t x = 0; x < shape.weights[3]; ++x) {
+      // The last of the filter's taps reads what comes first.
+      for (int64_t y = shape.weights[2] - 1; y >= 0; --y) {
+        for (int64_t x = shape.weights[3] - 1; x >= 0; --x) {
           const int64_t from_y = first_y + shape.padding[0] - y, from_x = first_x + shape.padding[1] - x;
           if (from_y % stride_y != 0 || from_x % stride_x != 0) continue;
           part.taps.push_back({from_y / stride_y, from_x / stride_x});

@@ -87,7 +87,7 @@ class WinogradConvolutionOperation final : public Operation {
   }
 
  private:
-  static const WinogradKernels<T>& kernel() { return *winograd_kernels<T>(); }
+  static const WinogradKernels<T>& kernel() { return *kernels().typed_winograd<T>(); }
 
   static int64_t filter_bytes(const WinogradShape& shape) {
     return float_bytes(kernel().filter_values(shape.out.channels, shape.in.channels));
@@ -141,7 +141,7 @@ class WinogradConvolutionOperation final : public Operation {
 
 template <class T>
 bool applies(const LinearShape& shape) {
-  const WinogradKernels<T>* winograd = winograd_kernels<T>();
+  const WinogradKernels<T>* winograd = kernels().typed_winograd<T>();
   return winograd && shape.is_convolution() && shape.out_type == shape.in_type && shape.in.order != Order::kNchw &&
          shape.weights.size() == 4 && shape.weights[2] == 3 && shape.weights[3] == 3 &&
          shape.stride == dnnl::memory::dims{1, 1} && shape.padding[0] <= 2 && shape.padding[1] <= 2 &&
@@ -161,7 +161,7 @@ bool pays(const WinogradShape& shape, DataType type) {
 
 template <class T>
 std::unique_ptr<Operation> make(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape) {
-  if (!applies<T>(shape) || !pays(winograd_shape(shape, winograd_kernels<T>()->tile), shape.in_type)) return nullptr;
+  if (!applies<T>(shape) || !pays(winograd_shape(shape, kernels().typed_winograd<T>()->tile), shape.in_type)) return nullptr;
   return std::make_unique<WinogradConvolutionOperation<T>>(builder, operation, shape);
 }
 

@@ -1,0 +1,236 @@
+// Convolutions in bfloat16 as products of tiles, forward and data gradient. Included by variant.cpp inside the variant's own
+// namespace.
+//
+// A thread takes a block of outputs whose inputs stay in the second-level cache and multiplies them with a pair of tiles of columns
+// after the other: 32 x 32 sums stay in registers over the whole depth.
+
+/// Bytes of input that a block of outputs reads.
+constexpr int64_t kAmxBlockBytes = 512 * 1024;
+
+/// How a product is cut.
+struct AmxCut {
+  AmxCut(const TapGrid& grid, std::span<const Tap> job_taps, int64_t threads)
+      : planes(grid, job_taps), channels(grid.in.channels), taps(job_taps), in_place(planes.in_place && channels % kTileDepth == 0) {
+    const int64_t images = grid.out.images;
+    if (in_place) {
+      // The image is one line of all pixels.
+      const int64_t bytes_a_row = channels * static_cast<int64_t>(sizeof(Bfloat16));
+      const int64_t wanted = round_up(std::clamp<int64_t>(kAmxBlockBytes / bytes_a_row, 64, 1024), 2 * kTileSide);
+      blocks = round_up((grid.rows() + wanted - 1) / wanted, threads);
+      slab_rows = round_up((grid.rows() + blocks - 1) / blocks, 2 * kTileSide);
+      blocks = (grid.rows() + slab_rows - 1) / slab_rows;
+      return;
+    }
+    const int64_t line_bytes = planes.phases * planes.line_pixels() * channels * static_cast<int64_t>(sizeof(Bfloat16));
+    const int64_t wanted = std::clamp<int64_t>(kAmxBlockBytes / line_bytes, planes.more_lines + 1, std::max<int64_t>(grid.height, planes.more_lines + 1));
+    slabs_an_image = (grid.height + wanted - 1) / wanted;
+    lines = (grid.height + slabs_an_image - 1) / slabs_an_image;
+    slabs_an_image = (grid.height + lines - 1) / lines;
+    slab_rows = planes.rows(lines);
+    const int64_t all = images * slabs_an_image;
+    const int64_t fitting = std::max<int64_t>(1, kAmxBlockBytes / (line_bytes * (lines + planes.more_lines)));
+    blocks = std::min(all, round_up((all + fitting - 1) / fitting, threads));
+    slabs = (all + blocks - 1) / blocks;
+    blocks = (all + slabs - 1) / slabs;
+  }
+
+  int64_t slab_values() const { return round_up(planes.values(lines, channels), kTileDepth); }
+  /// Of a slab.
+  int64_t target_rows() const { return round_up(slab_rows, 2 * kTileSide); }
+  int64_t column_tiles() const { return (planes.grid.out.channels + kTileSide - 1) / kTileSide; }
+  int64_t panels() const { return (column_tiles() + 1) / 2; }
+
+  AmxPlanes planes;
+  int64_t channels;
+  std::span<const Tap> taps;
+  bool in_place;
+  int64_t slabs_an_image = 1;
+  int64_t lines = 0;  // of a slab
+  int64_t slab_rows = 0;
+  int64_t slabs = 1;  // of a block
+  int64_t blocks = 0;
+};
+
+/// What a thread knows of its block of outputs.
+class AmxBlock {
+ public:
+  static int64_t bytes(const AmxCut& cut) { return sums_bytes() + runs_bytes(cut) + targets_bytes(cut) + input_bytes(cut); }
+
+  AmxBlock(const TapProduct<Bfloat16>& job, const AmxCut& cut, std::byte* scratch)
+      : job_(job),
+        cut_(cut),
+        sums_(reinterpret_cast<float*>(scratch)),
+        runs_(reinterpret_cast<Run*>(scratch + sums_bytes())),
+        targets_(reinterpret_cast<Bfloat16**>(scratch + sums_bytes() + runs_bytes(cut))),
+        input_(reinterpret_cast<Bfloat16*>(scratch + sums_bytes() + runs_bytes(cut) + targets_bytes(cut))) {
+    for_each_run(cut.taps, cut.channels, [&](size_t first, int64_t /*count*/, int64_t steps) {
+      const int64_t pixel = cut.in_place ? 0 : cut.planes.pixel(cut.taps[first], cut.lines);
+      runs_[run_count_++] = {pixel * cut.channels, steps};
+      steps_ += steps;
+    });
+  }
+
+  int64_t present() const { return present_; }
+
+  void go_to(int64_t block) {
+    present_ = block;
+    const TapGrid& grid = cut_.planes.grid;
+    if (cut_.in_place) {
+      point_at_outputs(first_row(), rows(0), targets_);
+      const int64_t rest = grid.rows() % kTileSide;
+      // A tile must not reach over the end of the input.
+      if (first_row() + rows(0) == grid.rows()) std::copy_n(job_.x + (grid.rows() - rest) * cut_.channels, rest * cut_.channels, input_);
+      return;
+    }
+    for (int64_t s = 0; s < slabs(); ++s) {
+      // A last slab of fewer lines has the planes of a whole one.
+      copy_planes(cut_.planes, job_.x, image(s), line(s), cut_.lines, 0, cut_.channels, input_ + s * cut_.slab_values());
+      point_at_outputs((image(s) * grid.height + line(s)) * grid.width, lines(s) * grid.width, targets_ + s * cut_.target_rows());
+    }
+  }
+
+  /// Of a pair of tiles of columns.
+  void compute(int64_t panel) const {
+    const int64_t column_tile = 2 * panel;
+    const Bfloat16* b[2] = {job_.filters + column_tile * steps_ * kTileValues, job_.filters + (column_tile + 1) * steps_ * kTileValues};
+    for (int64_t s = 0; s < slabs(); ++s) {
+      for (int64_t row = 0; row < rows(s); row += 2 * kTileSide) {
+        const int64_t count = std::min(2 * kTileSide, rows(s) - row);
+        with_tile_sums(count > kTileSide, column_tile + 1 < cut_.column_tiles(), [&](auto sums) {
+          const Bfloat16* a[2] = {input(s, row), count > kTileSide ? input(s, row + kTileSide) : nullptr};
+          sum(sums, a, b);
+        });
+        write(targets_ + s * cut_.target_rows() + row, count, column_tile * kTileSide);
+      }
+    }
+  }
+
+ private:
+  struct Run {
+    int64_t offset;  // of the input under its first tap
+    int64_t steps;
+  };
+
+  static constexpr int64_t kSumsRow = 2 * kTileSide;
+  static int64_t sums_bytes() { return 4 * kTileSums * static_cast<int64_t>(sizeof(float)); }
+  static int64_t runs_bytes(const AmxCut& cut) {
+    return round_up(static_cast<int64_t>(cut.taps.size()) * static_cast<int64_t>(sizeof(Run)), kAmxAlignment);
+  }
+  static int64_t targets_bytes(const AmxCut& cut) {
+    return round_up(cut.slabs * cut.target_rows() * static_cast<int64_t>(sizeof(Bfloat16*)), kAmxAlignment);
+  }
+  static int64_t input_bytes(const AmxCut& cut) {
+    const int64_t values = cut.in_place ? kTileSide * cut.channels : cut.slabs * cut.slab_values();
+    return round_up(values * static_cast<int64_t>(sizeof(Bfloat16)), kAmxAlignment);
+  }
+
+  // In place.
+  int64_t first_row() const { return present_ * cut_.slab_rows; }
+
+  int64_t slabs() const {
+    if (cut_.in_place) return 1;
+    return std::min(cut_.slabs, cut_.planes.grid.out.images * cut_.slabs_an_image - present_ * cut_.slabs);
+  }
+  int64_t image(int64_t slab) const { return (present_ * cut_.slabs + slab) / cut_.slabs_an_image; }
+  int64_t line(int64_t slab) const { return (present_ * cut_.slabs + slab) % cut_.slabs_an_image * cut_.lines; }
+  int64_t lines(int64_t slab) const { return std::min(cut_.lines, cut_.planes.grid.height - line(slab)); }
+  int64_t rows(int64_t slab) const {
+    return cut_.in_place ? std::min(cut_.slab_rows, cut_.planes.grid.rows() - first_row()) : cut_.planes.rows(lines(slab));
+  }
+
+  /// Where the outputs of grid positions lie; null for those over the edge of a line.
+  void point_at_outputs(int64_t position, int64_t count, Bfloat16** to) const {
+    const TapGrid& grid = cut_.planes.grid;
+    int64_t x = position % grid.width, y = position / grid.width % grid.height, n = position / grid.width / grid.height;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t line = n * grid.out.height + grid.out_first_y + y * grid.out_step_y;
+      *to++ = job_.y + (line * grid.out.width + grid.out_first_x + x * grid.out_step_x) * grid.out.channels;
+      if (++x < grid.width) continue;
+      x = 0;
+      if (i + 1 < count) to = std::fill_n(to, cut_.planes.columns - grid.width, nullptr);
+      if (++y < grid.height) continue;
+      y = 0, ++n;
+    }
+  }
+
+  /// Of a tile of rows.
+  const Bfloat16* input(int64_t slab, int64_t row) const {
+    if (!cut_.in_place) return input_ + slab * cut_.slab_values() + row * cut_.planes.row_pixels * cut_.channels;
+    const int64_t first = first_row() + row;
+    return first + kTileSide > cut_.planes.grid.rows() ? input_ : job_.x + first * cut_.channels;
+  }
+
+  template <class Sums>
+  void sum(Sums /*sums*/, const Bfloat16* const (&rows)[2], const Bfloat16* const (&columns)[2]) const {
+    const int64_t row_bytes = cut_.planes.row_pixels * cut_.channels * static_cast<int64_t>(sizeof(Bfloat16));
+    const Bfloat16* b[2] = {columns[0], columns[1]};
+    Sums::clear();
+    for (int64_t i = 0; i < run_count_; ++i) {
+      const Bfloat16* a[2] = {rows[0] + runs_[i].offset, rows[1] + runs_[i].offset};
+      Sums::add(a, row_bytes, b, runs_[i].steps);
+      for (const Bfloat16*& column : b) column += runs_[i].steps * kTileValues;
+    }
+    constexpr auto kValue = static_cast<int64_t>(sizeof(float));
+    Sums::store(sums_, kTileSide * kValue, kTileSide * kSumsRow * kValue, kSumsRow * kValue);
+  }
+
+  void write(Bfloat16* const* to, int64_t rows, int64_t first_column) const {
+    const int64_t columns = std::min(kSumsRow, cut_.planes.grid.out.channels - first_column);
+    for (int64_t r = 0; r < rows; ++r) {
+      if (!to[r]) continue;
+      const float* sums = sums_ + r * kSumsRow;
+      Bfloat16* at = to[r] + first_column;
+      int64_t n = 0;
+      for (; n + kLanes <= columns; n += kLanes)
+        VectorPack::store(at + n, finish(job_.stage, load_vector(sums + n), first_column + n, at + n));
+      for (; n < columns; ++n) store(at[n], finish_value(job_.stage, sums[n], first_column + n, at[n]));
+    }
+  }
+
+  const TapProduct<Bfloat16>& job_;
+  const AmxCut& cut_;
+  float* sums_;  // (32, 32)
+  Run* runs_;
+  Bfloat16** targets_;  // (slabs, rows)
+  Bfloat16* input_;     // (slabs, planes); in place: the last rows
+  int64_t run_count_ = 0;
+  int64_t steps_ = 0;  // of all runs
+  int64_t present_ = -1;
+};
+
+/// Outputs that no tap reaches.
+inline void finish_without_taps(const TapProduct<Bfloat16>& job) {
+  const TapGrid& grid = job.grid;
+#pragma omp parallel for collapse(3) schedule(static) num_threads(static_cast <int>(job.threads))
+  for (int64_t n = 0; n < grid.out.images; ++n) {
+    for (int64_t y = 0; y < grid.height; ++y) {
+      for (int64_t x = 0; x < grid.width; ++x) {
+        const int64_t line = n * grid.out.height + grid.out_first_y + y * grid.out_step_y;
+        Bfloat16* to = job.y + (line * grid.out.width + grid.out_first_x + x * grid.out_step_x) * grid.out.channels;
+        for (int64_t c = 0; c < grid.out.channels; ++c) store(to[c], finish_value(job.stage, 0.0f, c, to[c]));
+      }
+    }
+  }
+}
+
+/// Values of float32.
+inline int64_t amx_product_scratch(const TapGrid& grid, std::span<const Tap> taps, int64_t threads) {
+  if (taps.empty()) return 0;
+  return threads * AmxBlock::bytes(AmxCut(grid, taps, threads)) / static_cast<int64_t>(sizeof(float));
+}
+
+inline void amx_product(const TapProduct<Bfloat16>& job) {
+  if (job.taps.empty()) return finish_without_taps(job);
+  const AmxCut cut(job.grid, job.taps, job.threads);
+  const int64_t tasks = cut.blocks * cut.panels();
+#pragma omp parallel num_threads(static_cast <int>(job.threads))
+  {
+    const TilesInUse tiles;
+    const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    AmxBlock block(job, cut, reinterpret_cast<std::byte*>(job.scratch) + thread * AmxBlock::bytes(cut));
+    for (int64_t task = tasks * thread / threads; task < tasks * (thread + 1) / threads; ++task) {
+      if (task / cut.panels() != block.present()) block.go_to(task / cut.panels());
+      block.compute(task % cut.panels());
+    }
+  }
+}

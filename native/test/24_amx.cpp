@@ -1,0 +1,193 @@
+// The kernels for processors with AMX against the definition in float64.
+#include <doctest/doctest.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "cpu/kernels/kernels.h"
+#include "cpu/operations/tap_parts.h"
+
+namespace dl::test {
+namespace {
+
+using namespace dl::cpu;
+
+struct Case {
+  int64_t images, in_channels, out_channels, height, width, kernel_height, kernel_width, stride, padding;
+};
+
+std::string describe(const Case& c) {
+  std::ostringstream text;
+  text << c.images << " images of " << c.height << " x " << c.width << " x " << c.in_channels << ", " << c.out_channels
+       << " filters of " << c.kernel_height << " x " << c.kernel_width << ", stride " << c.stride << ", padding " << c.padding;
+  return text.str();
+}
+
+LinearShape linear_shape(const Case& c) {
+  const auto outputs = [&](int64_t size, int64_t kernel) { return (size + 2 * c.padding - kernel) / c.stride + 1; };
+  LinearShape shape{};
+  shape.in = {c.images, c.in_channels, c.height, c.width, Order::kNhwc};
+  shape.out = {c.images, c.out_channels, outputs(c.height, c.kernel_height), outputs(c.width, c.kernel_width), Order::kNhwc};
+  shape.weights = {c.out_channels, c.in_channels, c.kernel_height, c.kernel_width};
+  shape.stride = {c.stride, c.stride};
+  shape.padding = {c.padding, c.padding};
+  return shape;
+}
+
+/// Calls f(place in y, place in x, place in the weights) for every product of the definition.
+template <class F>
+void for_each_product(const LinearShape& s, const F& f) {
+  const int64_t kernel_height = s.weights[2], kernel_width = s.weights[3];
+  for (int64_t n = 0; n < s.out.images; ++n)
+    for (int64_t y = 0; y < s.out.height; ++y)
+      for (int64_t x = 0; x < s.out.width; ++x)
+        for (int64_t i = 0; i < kernel_height; ++i)
+          for (int64_t j = 0; j < kernel_width; ++j) {
+            const int64_t in_y = y * s.stride[0] + i - s.padding[0], in_x = x * s.stride[1] + j - s.padding[1];
+            if (in_y < 0 || in_y >= s.in.height || in_x < 0 || in_x >= s.in.width) continue;
+            const int64_t to = ((n * s.out.height + y) * s.out.width + x) * s.out.channels;
+            const int64_t from = ((n * s.in.height + in_y) * s.in.width + in_x) * s.in.channels;
+            for (int64_t o = 0; o < s.out.channels; ++o)
+              for (int64_t c = 0; c < s.in.channels; ++c)
+                f(static_cast<size_t>(to + o), static_cast<size_t>(from + c),
+                  static_cast<size_t>(((o * s.in.channels + c) * kernel_height + i) * kernel_width + j));
+          }
+}
+
+template <class T>
+std::vector<T> normal_values(int64_t count, std::mt19937& random) {
+  std::normal_distribution<float> distribution;
+  std::vector<T> values(static_cast<size_t>(count));
+  for (T& value : values) cpu::store(value, distribution(random));
+  return values;
+}
+
+double rounded(float value) {
+  Bfloat16 half;
+  cpu::store(half, value);
+  return static_cast<double>(cpu::load(half));
+}
+
+/// ||actual - exact|| / ||exact||
+template <class T>
+double error(const std::vector<T>& actual, const std::vector<double>& exact) {
+  double difference = 0, norm = 0;
+  for (size_t i = 0; i < exact.size(); ++i) {
+    const double d = static_cast<double>(cpu::load(actual[i])) - exact[i];
+    difference += d * d, norm += exact[i] * exact[i];
+  }
+  return std::sqrt(difference / norm);
+}
+
+/// Memory in which nothing is a number, so that what is read without having been written shows.
+std::vector<float> scratch_memory(int64_t values) { return std::vector<float>(static_cast<size_t>(values), std::nanf("")); }
+
+/// Parts of a product, one after the other.
+void multiply(const std::vector<TapPart>& parts, const LinearShape& shape, bool data_gradient, const std::vector<Bfloat16>& x,
+              const std::vector<float>& weights, const OutputStage& stage, int64_t threads, std::vector<Bfloat16>& y) {
+  const TapProductKernels<Bfloat16>& kernel = *kernels().tap_product_bfloat16;
+  for (const TapPart& part : parts) {
+    std::vector<Bfloat16> filters(static_cast<size_t>(kernel.filter_values(part.grid, part.taps)), Bfloat16{0x7FFF});
+    kernel.filters({part.grid.out.channels, part.grid.in.channels, shape.weights[2] * shape.weights[3], part.taps,
+                    part.filter_taps, weights.data(), data_gradient, filters.data()});
+    std::vector<float> scratch = scratch_memory(kernel.product_scratch(part.grid, part.taps, threads));
+    kernel.product({part.grid, part.taps, threads, x.data(), filters.data(), stage, y.data(), scratch.data()});
+  }
+}
+
+// Half a unit in the last place of bfloat16 is 2^-9 to 2^-8 of a value, 1.7e-3 of the norm.
+constexpr double kRounded = 1.8e-3;
+constexpr double kExact = 2e-6;
+
+/// Forward without and with a last stage, data gradient and weight gradient, set and added, by some numbers of threads.
+void check(const Case& c) {
+  const std::string name = describe(c);
+  CAPTURE(name);
+  std::mt19937 random(11);
+  const LinearShape shape = linear_shape(c);
+  const auto x = normal_values<Bfloat16>(shape.in.size(), random), dy = normal_values<Bfloat16>(shape.out.size(), random);
+  const auto weights = normal_values<float>(c.in_channels * c.out_channels * c.kernel_height * c.kernel_width, random);
+  const auto bias = normal_values<float>(c.out_channels, random);
+  std::vector<double> exact_y(dy.size()), exact_dx(x.size()), exact_dw(weights.size());
+  for (size_t i = 0; i < exact_y.size(); ++i) exact_y[i] = static_cast<double>(bias[i % bias.size()]);
+  for_each_product(shape, [&](size_t to, size_t from, size_t w) {
+    const double a = cpu::load(x[from]), g = cpu::load(dy[to]), v = rounded(weights[w]);
+    exact_y[to] += v * a, exact_dx[from] += v * g, exact_dw[w] += a * g;
+  });
+
+  const std::vector<TapPart> forward{forward_tap_part(shape)}, backward = data_gradient_parts(shape);
+  std::vector<Bfloat16> y(dy.size()), dx(x.size());
+  std::vector<float> dw(weights.size()), alone;
+  for (const int64_t threads : {1, 2, 5}) {
+    CAPTURE(threads);
+    multiply(forward, shape, false, x, weights, {bias.data(), false, {}}, threads, y);
+    CHECK(error(y, exact_y) < kRounded);
+    multiply(backward, shape, true, dy, weights, {}, threads, dx);
+    CHECK(error(dx, exact_dx) < kRounded);
+
+    const TapProductKernels<Bfloat16>& kernel = *kernels().tap_product_bfloat16;
+    const TapPart& part = forward[0];
+    std::vector<float> scratch = scratch_memory(kernel.weight_gradient_scratch(part.grid, part.taps, threads));
+    kernel.weight_gradient({part.grid, part.taps, threads, x.data(), dy.data(), dw.data(), false, scratch.data()});
+    CHECK(error(dw, exact_dw) < kExact);
+    if (alone.empty()) alone = dw;
+    CHECK(dw == alone);
+    kernel.weight_gradient({part.grid, part.taps, threads, x.data(), dy.data(), dw.data(), true, scratch.data()});
+    std::vector<double> twice = exact_dw;
+    for (double& value : twice) value *= 2;
+    CHECK(error(dw, twice) < kExact);
+  }
+  multiply(forward, shape, false, x, weights, {bias.data(), true, {true, 6}}, 2, y);
+  for (double& value : exact_y) value = std::clamp(2 * value, 0.0, 6.0);
+  CHECK(error(y, exact_y) < 2 * kRounded);
+}
+
+TEST_CASE("products of tiles: pixel by pixel") {
+  check({2, 32, 48, 5, 7, 1, 1, 1, 0});
+  check({3, 64, 32, 4, 4, 1, 1, 1, 0});
+  check({1, 96, 20, 1, 1, 1, 1, 1, 0});
+  check({2, 24, 40, 6, 5, 1, 1, 1, 0});
+  check({2, 7, 9, 3, 3, 1, 1, 1, 0});
+  check({2, 32, 16, 7, 7, 1, 1, 2, 0});
+  check({1, 20, 36, 9, 6, 1, 1, 3, 0});
+  check({1, 32, 32, 6, 6, 1, 1, 1, 1});
+}
+
+TEST_CASE("products of tiles: windows") {
+  check({2, 32, 32, 7, 7, 3, 3, 1, 1});
+  check({5, 16, 40, 6, 9, 3, 3, 1, 1});
+  check({2, 24, 16, 8, 8, 3, 3, 1, 0});
+  check({2, 48, 33, 9, 7, 3, 3, 2, 1});
+  check({1, 32, 16, 8, 5, 3, 3, 2, 0});
+  check({2, 5, 13, 20, 19, 3, 3, 3, 2});
+  check({2, 16, 16, 9, 9, 5, 5, 1, 2});
+  check({1, 16, 16, 9, 9, 5, 3, 2, 1});
+  check({1, 64, 16, 30, 40, 3, 3, 1, 1});
+  check({2, 17, 18, 5, 6, 2, 2, 2, 0});
+  check({1, 32, 16, 6, 6, 1, 3, 1, 1});
+  check({1, 32, 16, 6, 6, 3, 1, 1, 1});
+  check({1, 8, 16, 12, 5, 3, 1, 2, 1});
+}
+
+TEST_CASE("products of tiles: few channels") {
+  check({2, 3, 16, 21, 19, 7, 7, 2, 3});
+  check({1, 1, 32, 12, 12, 3, 3, 1, 1});
+  check({2, 3, 20, 30, 27, 11, 11, 4, 2});
+  check({1, 2, 16, 8, 9, 3, 3, 2, 1});
+  check({1, 12, 16, 8, 9, 3, 5, 1, 2});
+}
+
+TEST_CASE("products of tiles: more than a block") {
+  check({24, 64, 32, 9, 9, 3, 3, 1, 1});
+  check({2, 256, 32, 28, 28, 1, 1, 1, 0});
+  check({3, 64, 64, 40, 40, 1, 1, 1, 0});
+  check({2, 3, 16, 112, 112, 7, 7, 2, 3});
+}
+
+}  // namespace
+}  // namespace dl::test
