@@ -5,7 +5,7 @@
 #include "cpu/kernels/output_stage.h"
 #include "cpu/layout.h"
 
-/// Depthwise 3 x 3 convolutions in float32, one filter a channel, activations in NHWC.
+/// Depthwise 3 x 3 convolutions, one filter a channel, activations in NHWC.
 namespace dl::cpu {
 
 struct DepthwiseShape {
@@ -20,35 +20,38 @@ struct DepthwiseShape {
 };
 
 /// y = W * x, or dx = W^T * dy by the turned filters where turns_filters() says so, else by the same.
+template <class T>
 struct DepthwiseConvolution {
   DepthwiseShape shape;
   bool data_gradient;
-  const float* from;     // x, or dy
+  const T* from;         // x, or dy
   const float* filters;  // (tap, channel)
   OutputStage stage;
-  float* to;  // y, or dx
+  T* to;  // y, or dx
 };
 
+template <class T>
 struct DepthwiseWeightGradient {
   DepthwiseShape shape;
-  const float* x;
-  const float* dy;
+  const T* x;
+  const T* dy;
   float* gradient;  // (channels, 1, 3, 3)
   bool accumulate;  // add to the gradient
   float* scratch;
 };
 
 /// All give the same bits whatever the number of threads.
+template <class T>
 struct DepthwiseKernels {
   /// Channels come in multiples of this.
   int64_t channels;
 
   /// Weights (channels, 1, 3, 3) to filters (tap, channel), if wanted turned by 180 degrees.
   void (*filters)(const float* weights, int64_t channels, bool turned, float* filters);
-  void (*convolution)(DepthwiseConvolution job);
+  void (*convolution)(DepthwiseConvolution<T> job);
   /// Values of scratch memory.
   int64_t (*weight_gradient_scratch)(const DepthwiseShape& shape);
-  void (*weight_gradient)(const DepthwiseWeightGradient& job);
+  void (*weight_gradient)(const DepthwiseWeightGradient<T>& job);
 };
 
 }  // namespace dl::cpu

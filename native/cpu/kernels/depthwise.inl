@@ -89,12 +89,12 @@ inline void depthwise_filters(const float* weights, int64_t channels, bool turne
 
 /// Some neighbours in a row of the result, whose windows lie inside their rows and kStride pixels apart: a column that several
 /// windows share is read once.
-template <int kPixels, int kStride>
-void convolve_pixels(const DepthwiseConvolution& job, const DepthwiseRows& rows, int64_t window, float* to) {
+template <int kPixels, int kStride, class T>
+void convolve_pixels(const DepthwiseConvolution<T>& job, const DepthwiseRows& rows, int64_t window, T* to) {
   constexpr int kColumns = (kPixels - 1) * kStride + 3;
   const Layout& in = job.shape.in;
   const int64_t channels = in.channels, pitch = in.width * channels;
-  const float* last = job.from + rows.first[rows.count - 1] + window + 2 * channels;
+  const T* last = job.from + rows.first[rows.count - 1] + window + 2 * channels;
   for (int64_t c = 0; c < channels; c += kLanes) {
     // What the same columns of the next row read for the first time.
     for (int64_t i = 1; i <= job.shape.stride_height; ++i) {
@@ -104,11 +104,11 @@ void convolve_pixels(const DepthwiseConvolution& job, const DepthwiseRows& rows,
     Vector sums[kPixels] = {};
     for (int i = 0; i < rows.count; ++i) {
       const float* filter = job.filters + rows.tap[i] * channels + c;
-      const float* from = job.from + rows.first[i] + window + c;
+      const T* from = job.from + rows.first[i] + window + c;
       const Vector factors[3] = {load_vector(filter), load_vector(filter + channels), load_vector(filter + 2 * channels)};
 #pragma GCC unroll 16
       for (int column = 0; column < kColumns; ++column) {
-        const Vector values = load_vector(from + column * channels);
+        const Vector values = VectorPack::load(from + column * channels);
 #pragma GCC unroll 8
         for (int pixel = 0; pixel < kPixels; ++pixel) {
           const int tap = column - pixel * kStride;
@@ -118,15 +118,15 @@ void convolve_pixels(const DepthwiseConvolution& job, const DepthwiseRows& rows,
     }
 #pragma GCC unroll 8
     for (int pixel = 0; pixel < kPixels; ++pixel) {
-      float* at = to + pixel * channels + c;
-      store_vector(at, finish(job.stage, sums[pixel], c, at));
+      T* at = to + pixel * channels + c;
+      VectorPack::store(at, finish(job.stage, sums[pixel], c, at));
     }
   }
 }
 
 /// The columns of a row of the result whose windows lie inside.
-template <int kStride>
-void convolve_inside(const DepthwiseConvolution& job, const DepthwiseWalk& walk, const DepthwiseRows& rows, float* row) {
+template <int kStride, class T>
+void convolve_inside(const DepthwiseConvolution<T>& job, const DepthwiseWalk& walk, const DepthwiseRows& rows, T* row) {
   constexpr int kPixels = 4;
   const int64_t channels = walk.to.channels;
   int64_t x = walk.inside_begin;
@@ -136,18 +136,20 @@ void convolve_inside(const DepthwiseConvolution& job, const DepthwiseWalk& walk,
 }
 
 /// One pixel of the result, wherever its taps lie.
-inline void convolve_taps(const DepthwiseConvolution& job, int64_t channels, const DepthwiseTaps& inside, float* to) {
+template <class T>
+void convolve_taps(const DepthwiseConvolution<T>& job, int64_t channels, const DepthwiseTaps& inside, T* to) {
   with_taps(inside.count, [&](auto count) {
     for (int64_t c = 0; c < channels; c += kLanes) {
       Vector sum{};
       for (int k = 0; k < count; ++k)
-        sum += load_vector(job.from + inside.offsets[k] + c) * load_vector(job.filters + inside.taps[k] * channels + c);
-      store_vector(to + c, finish(job.stage, sum, c, to + c));
+        sum += VectorPack::load(job.from + inside.offsets[k] + c) * load_vector(job.filters + inside.taps[k] * channels + c);
+      VectorPack::store(to + c, finish(job.stage, sum, c, to + c));
     }
   });
 }
 
-inline void depthwise_convolution(DepthwiseConvolution job) {
+template <class T>
+void depthwise_convolution(DepthwiseConvolution<T> job) {
   const int64_t channels = job.shape.in.channels;
   if (job.data_gradient && job.shape.turns_filters()) {
     job.data_gradient = false;
@@ -158,7 +160,7 @@ inline void depthwise_convolution(DepthwiseConvolution job) {
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t image = 0; image < walk.to.images; ++image) {
     for (int64_t y = 0; y < walk.to.height; ++y) {
-      float* row = job.to + (image * walk.to.height + y) * walk.to.width * channels;
+      T* row = job.to + (image * walk.to.height + y) * walk.to.width * channels;
       const DepthwiseRows rows = walk.rows(image, y);
       const auto edge = [&](int64_t x) { convolve_taps(job, channels, walk.taps(rows, x), row + x * channels); };
       // Of windows further apart none shares a column with another.
@@ -186,20 +188,21 @@ inline int64_t depthwise_gradient_scratch(const DepthwiseShape& shape) {
 }
 
 /// Nine pixels of which rows and columns are neighbours: three of each row, rows `pitch` apart.
+template <class T>
 struct DepthwiseWindow {
-  const float* first;
+  const T* first;
   int64_t pitch, channels;
 
-  [[gnu::always_inline]] Vector at(int64_t c, int i, int j) const { return load_vector(first + i * pitch + j * channels + c); }
+  [[gnu::always_inline]] Vector at(int64_t c, int i, int j) const { return VectorPack::load(first + i * pitch + j * channels + c); }
 };
 
 /// sums (tap, channel) += dy * the window's pixels, over neighbours in a row of dy whose windows lie `step` apart; kVectors vectors
 /// of channels from c on.
-template <int kVectors>
-void add_row_products(const DepthwiseWindow& window, const DepthwiseShape& shape, int64_t pixels, const float* dy, float* sums,
+template <int kVectors, class T>
+void add_row_products(const DepthwiseWindow<T>& window, const DepthwiseShape& shape, int64_t pixels, const T* dy, float* sums,
                       int64_t c) {
   const int64_t channels = window.channels, step = shape.stride_width * channels;
-  const float* next = window.first + (2 + shape.stride_height) * window.pitch + c;
+  const T* next = window.first + (2 + shape.stride_height) * window.pitch + c;
   Vector products[kDepthwiseTaps][kVectors];
   for (int t = 0; t < kDepthwiseTaps; ++t) {
     for (int v = 0; v < kVectors; ++v) products[t][v] = load_vector(sums + t * channels + c + v * kLanes);
@@ -211,7 +214,7 @@ void add_row_products(const DepthwiseWindow& window, const DepthwiseShape& shape
       }
     }
     Vector gradient[kVectors];
-    for (int v = 0; v < kVectors; ++v) gradient[v] = load_vector(dy + x * channels + c + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) gradient[v] = VectorPack::load(dy + x * channels + c + v * kLanes);
 #pragma GCC unroll 3
     for (int i = 0; i < 3; ++i) {
 #pragma GCC unroll 3
@@ -225,7 +228,8 @@ void add_row_products(const DepthwiseWindow& window, const DepthwiseShape& shape
   }
 }
 
-inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
+template <class T>
+void depthwise_weight_gradient(const DepthwiseWeightGradient<T>& job) {
   const DepthwiseWalk walk(job.shape, false);
   const int64_t channels = walk.to.channels, size = kDepthwiseTaps * channels;
   const int64_t items = depthwise_items(walk.to), item_rows = depthwise_item_rows(walk.to), per_image = items / walk.to.images;
@@ -239,22 +243,22 @@ inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
       std::fill_n(sums, size, 0.0f);
       for (int64_t y = first; y < std::min(first + item_rows, walk.to.height); ++y) {
         std::fill_n(row_sums, size, 0.0f);
-        const float* dy = job.dy + (image * walk.to.height + y) * walk.to.width * channels;
+        const T* dy = job.dy + (image * walk.to.height + y) * walk.to.width * channels;
         const DepthwiseRows rows = walk.rows(image, y);
         const auto edge = [&](int64_t x) {
           const DepthwiseTaps inside = walk.taps(rows, x);
           for (int k = 0; k < inside.count; ++k) {
             float* to = row_sums + inside.taps[k] * channels;
-            const float* from = job.x + inside.offsets[k];
+            const T* from = job.x + inside.offsets[k];
             for (int64_t c = 0; c < channels; c += kLanes)
-              store_vector(to + c, load_vector(to + c) + load_vector(dy + x * channels + c) * load_vector(from + c));
+              store_vector(to + c, load_vector(to + c) + VectorPack::load(dy + x * channels + c) * VectorPack::load(from + c));
           }
         };
         const int64_t windows = rows.count == 3 ? walk.inside_end - walk.inside_begin : 0;
         for (int64_t x = 0; x < walk.inside_begin; ++x) edge(x);
         for (int64_t x = walk.inside_begin + windows; x < walk.to.width; ++x) edge(x);
         if (windows > 0) {
-          const DepthwiseWindow window{job.x + rows.first[0] + walk.window(walk.inside_begin), walk.from.width * channels, channels};
+          const DepthwiseWindow<T> window{job.x + rows.first[0] + walk.window(walk.inside_begin), walk.from.width * channels, channels};
           dy += walk.inside_begin * channels;
           int64_t c = 0;
           for (; c + 2 * kLanes <= channels; c += 2 * kLanes) add_row_products<2>(window, job.shape, windows, dy, row_sums, c);
@@ -275,10 +279,11 @@ inline void depthwise_weight_gradient(const DepthwiseWeightGradient& job) {
   }
 }
 
-constexpr DepthwiseKernels kDepthwise = {
+template <class T>
+constexpr DepthwiseKernels<T> kDepthwise = {
     .channels = kLanes,
     .filters = depthwise_filters,
-    .convolution = depthwise_convolution,
+    .convolution = depthwise_convolution<T>,
     .weight_gradient_scratch = depthwise_gradient_scratch,
-    .weight_gradient = depthwise_weight_gradient,
+    .weight_gradient = depthwise_weight_gradient<T>,
 };

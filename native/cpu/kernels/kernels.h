@@ -199,7 +199,8 @@ struct KernelTable {
   const TapProductKernels<Bfloat16>* tap_product_bfloat16;
   const TapProductKernels<float>* tap_product;
   const FewChannelsKernels* few_channels;
-  const DepthwiseKernels* depthwise;
+  const DepthwiseKernels<float>* depthwise;
+  const DepthwiseKernels<Bfloat16>* depthwise_bfloat16;
   const FullyConnectedKernels* fully_connected;
 
   template <class T>
@@ -210,6 +211,13 @@ struct KernelTable {
       return winograd;
     else
       return winograd_bfloat16;
+  }
+  template <class T>
+  const DepthwiseKernels<T>* typed_depthwise() const {
+    if constexpr (std::is_same_v<T, float>)
+      return depthwise;
+    else
+      return depthwise_bfloat16;
   }
   template <class T>
   const TapProductKernels<T>* typed_tap_product() const {

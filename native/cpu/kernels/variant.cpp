@@ -122,12 +122,14 @@ const KernelTable kTable = {
 #if defined(__AVX512F__)
     .tap_product = &kTapProduct,
     .few_channels = &kFewChannels,
-    .depthwise = &kDepthwise,
+    .depthwise = &kDepthwise<float>,
+    .depthwise_bfloat16 = &kDepthwise<Bfloat16>,
     .fully_connected = &kFullyConnected,
 #else
     .tap_product = nullptr,
     .few_channels = nullptr,
     .depthwise = nullptr,
+    .depthwise_bfloat16 = nullptr,
     .fully_connected = nullptr,
 #endif
 };

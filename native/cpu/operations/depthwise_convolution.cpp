@@ -6,8 +6,9 @@
 namespace dl::cpu {
 namespace {
 
-/// A depthwise 3 x 3 convolution in float32 by the own kernels of kernels/depthwise.h:
+/// A depthwise 3 x 3 convolution by the own kernels of kernels/depthwise.h:
 ///   y = W * x (+ bias, applied),   dx = W^T * dy,   dW = dy * x^T,   channel by channel.
+template <class T>
 class DepthwiseConvolutionOperation final : public Operation {
  public:
   DepthwiseConvolutionOperation(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
@@ -41,13 +42,13 @@ class DepthwiseConvolutionOperation final : public Operation {
     stage_.bias = weights_.bias();
   }
 
-  void forward(SubBatch& /*batch*/) override { convolve(false, arena_.at<float>(x_), filters_, y_); }
+  void forward(SubBatch& /*batch*/) override { convolve(false, arena_.at<T>(x_), filters_, y_); }
 
   void backward(SubBatch& batch) override {
-    const float* dy = gradient_.compute(arena_);
+    const T* dy = gradient_.compute(arena_);
     if (gradient_scratch_ >= 0) {
       kernel().weight_gradient({.shape = shape_,
-                                .x = arena_.at<float>(x_),
+                                .x = arena_.at<T>(x_),
                                 .dy = dy,
                                 .gradient = batch.gradients + weights_offset_,
                                 .accumulate = batch.accumulate,
@@ -60,19 +61,19 @@ class DepthwiseConvolutionOperation final : public Operation {
   }
 
  private:
-  static const DepthwiseKernels& kernel() { return *kernels().depthwise; }
+  static const DepthwiseKernels<T>& kernel() { return *kernels().typed_depthwise<T>(); }
 
   void pack_filters(const float* weights, bool turned, BufferId to) const {
     kernel().filters(weights, shape_.in.channels, turned, arena_.at<float>(to));
   }
 
-  void convolve(bool data_gradient, const float* from, BufferId filters, BufferId to) const {
+  void convolve(bool data_gradient, const T* from, BufferId filters, BufferId to) const {
     kernel().convolution({.shape = shape_,
                           .data_gradient = data_gradient,
                           .from = from,
                           .filters = arena_.at<float>(filters),
                           .stage = data_gradient ? OutputStage{} : stage_,
-                          .to = arena_.at<float>(to)});
+                          .to = arena_.at<T>(to)});
   }
 
   int node_;
@@ -87,16 +88,19 @@ class DepthwiseConvolutionOperation final : public Operation {
   BufferId filters_ = -1;
   BufferId turned_filters_ = -1;
   BufferId gradient_scratch_ = -1;
-  GradientSum<float> gradient_;
+  GradientSum<T> gradient_;
   Arena arena_;
 };
 
-/// A bias has no gradient here.
-bool applies(const LinearShape& shape, bool training) {
-  const DepthwiseKernels* depthwise = kernels().depthwise;
-  return depthwise && shape.is_convolution() && shape.in_type == DataType::kFloat32 && shape.in.order == Order::kNhwc &&
-         shape.out.order == Order::kNhwc && shape.weights == dnnl::memory::dims{shape.in.channels, 1, 1, 3, 3} &&
-         !(training && shape.bias) && shape.in.channels % depthwise->channels == 0;
+/// Null where the kernels do not apply. A bias has no gradient here.
+template <class T>
+std::unique_ptr<Operation> make(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape) {
+  const DepthwiseKernels<T>* depthwise = kernels().typed_depthwise<T>();
+  const bool applies = depthwise && shape.in_type == shape.out_type && shape.in.order == Order::kNhwc &&
+                       shape.out.order == Order::kNhwc && shape.weights == dnnl::memory::dims{shape.in.channels, 1, 1, 3, 3} &&
+                       !(builder.training() && shape.bias) && shape.in.channels % depthwise->channels == 0;
+  if (!applies) return nullptr;
+  return std::make_unique<DepthwiseConvolutionOperation<T>>(builder, operation, shape);
 }
 
 }  // namespace
@@ -104,8 +108,7 @@ bool applies(const LinearShape& shape, bool training) {
 std::unique_ptr<Operation> make_depthwise_convolution(PlanBuilder& builder, const FusedOperation& operation) {
   const Value& x = builder.read_value(builder.node(operation.node).inputs[0]);
   const LinearShape shape = linear_shape(builder, operation, x.layout, x.type);
-  if (!applies(shape, builder.training())) return nullptr;
-  return std::make_unique<DepthwiseConvolutionOperation>(builder, operation, shape);
+  return shape.in_type == DataType::kFloat32 ? make<float>(builder, operation, shape) : make<Bfloat16>(builder, operation, shape);
 }
 
 }  // namespace dl::cpu
