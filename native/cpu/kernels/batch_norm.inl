@@ -6,7 +6,10 @@
 /// Rows that are summed in float32 before they go to sums in float64; where they are wide, so few that they stay in the caches
 /// near the processor, as their mean and then their variance are taken.
 constexpr int64_t kCachedRows = 64;
-inline int64_t cached_rows(int64_t block) { return std::clamp<int64_t>(32768 / block, 16, kCachedRows); }
+inline int64_t cached_rows(int64_t block) {
+  if (block == kNarrowRow) return kCachedRows * kRowsAtOnce;
+  return std::clamp<int64_t>(32768 / block, 16, kCachedRows);
+}
 
 /// The value as an activation of type T holds it: what a clipped output compares equal to.
 template <class T>
@@ -28,22 +31,25 @@ void statistics(const T* x, const Layout& layout, double* partial, double* mean,
       const int64_t count = std::min(cached, rows - done);
       for_each_tile(block, [&](int64_t tile, auto width) {
         const T* values = x + first + done * block + tile;
-        TileValues<float, decltype(width)> sum(width), deviation(width), centre(width);
-        for (int64_t r = 0; r < count; ++r) {
-          ask_ahead(values + r * block, width);
+        TileValues<float, decltype(width)> centre(width), deviation(width);
+        for_each_wide_row(width, block, count, [&](int64_t row, auto wide) {
+          ask_ahead(values + row, wide);
 #pragma omp simd
-          for (int64_t c = 0; c < width; ++c) sum[c] += load(values[r * block + c]);
-        }
-        for (int64_t c = 0; c < width; ++c) centre[c] = sum[c] / static_cast<float>(count);
+          for (int64_t c = 0; c < wide; ++c) centre[c] += load(values[row + c]);
+        });
+        centre.join_rows();
+        for (int64_t c = 0; c < centre.size(width); ++c) centre[c] /= static_cast<float>(count);
         TileValues<float, decltype(width)> residue(width);  // what rounding left in the centre
-        for (int64_t r = 0; r < count; ++r) {
+        for_each_wide_row(width, block, count, [&](int64_t row, auto wide) {
 #pragma omp simd
-          for (int64_t c = 0; c < width; ++c) {
-            const float d = load(values[r * block + c]) - centre[c];
+          for (int64_t c = 0; c < wide; ++c) {
+            const float d = load(values[row + c]) - centre[c];
             residue[c] += d;
             deviation[c] += d * d;
           }
-        }
+        });
+        residue.join_rows();
+        deviation.join_rows();
         const double n_a = static_cast<double>(done), n_b = static_cast<double>(count), n = n_a + n_b;
         for (int64_t c = 0; c < width; ++c) {
           const double correction = static_cast<double>(residue[c]) / n_b;
@@ -81,19 +87,18 @@ void normalization_forward_as(const NormalizationForward<T>& job) {
   const Bounds bound = bounds(job.activation);
   with_constant(job.layout.block(), [&](auto block) {
     for_each_piece(job.layout, [&](int64_t first, int64_t rows, int64_t channel) {
-      const float* scale = job.scale + channel;
-      const float* shift = job.shift + channel;
-      for (int64_t r = 0; r < rows; ++r) {
-        const int64_t row = first + r * block;
+      const RowValues scale(job.scale + channel, block), shift(job.shift + channel, block);
+      for_each_wide_row(block, block, rows, [&](int64_t offset, auto wide) {
+        const int64_t row = first + offset;
 #pragma omp simd
-        for (int64_t c = 0; c < block; ++c) {
+        for (int64_t c = 0; c < wide; ++c) {
           float v = load(job.x[row + c]) * scale[c] + shift[c];
           if constexpr (kResidual) v += load(job.residual[row + c]);
           v = v < bound.lower ? bound.lower : v;  // NaN stays NaN: a diverged step must be seen
           v = v > bound.upper ? bound.upper : v;
           store(job.y[row + c], v);
         }
-      }
+      });
     });
   });
 }
@@ -172,17 +177,15 @@ void normalization_backward_as(const NormalizationBackward<T>& job) {
   const Bounds bound = bounds(job.activation);
   with_constant(job.layout.block(), [&](auto block) {
     for_each_piece(job.layout, [&](int64_t first, int64_t rows, int64_t channel) {
-      const float* mean = job.mean + channel;
-      const float* scale = job.scale + channel;
-      const float* shift = job.shift + channel;
-      const float *a = job.a + channel, *b = job.b + channel, *constant = job.c + channel;
-      for (int64_t r = 0; r < rows; ++r) {
-        const int64_t row = first + r * block;
-        ask_ahead(job.dy + row, block);
-        if constexpr (kTwo) ask_ahead(job.dy2 + row, block);
-        ask_ahead(job.x + row, block);
+      const RowValues mean(job.mean + channel, block), scale(job.scale + channel, block), shift(job.shift + channel, block);
+      const RowValues a(job.a + channel, block), b(job.b + channel, block), constant(job.c + channel, block);
+      for_each_wide_row(block, block, rows, [&](int64_t offset, auto wide) {
+        const int64_t row = first + offset;
+        ask_ahead(job.dy + row, wide);
+        if constexpr (kTwo) ask_ahead(job.dy2 + row, wide);
+        ask_ahead(job.x + row, wide);
 #pragma omp simd
-        for (int64_t c = 0; c < block; ++c) {
+        for (int64_t c = 0; c < wide; ++c) {
           float dy = load(job.dy[row + c]);
           if constexpr (kTwo) dy += load(job.dy2[row + c]);
           const float x = load(job.x[row + c]);
@@ -190,7 +193,7 @@ void normalization_backward_as(const NormalizationBackward<T>& job) {
           const float dz = (v > bound.lower) & (v < bound.upper) ? dy : 0.0f;
           store(job.dx[row + c], a[c] * dz + (b[c] * (x - mean[c]) + constant[c]));
         }
-      }
+      });
     });
   });
 }

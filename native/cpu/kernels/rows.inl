@@ -61,6 +61,45 @@ void with_constant(int64_t block, const F& f) {
   }
 }
 
+/// Rows of 16 channels are narrow: some are taken for one, in which each channel comes as often.
+constexpr int64_t kNarrowRow = 16;
+constexpr int64_t kRowsAtOnce = 4;
+
+template <class Width>
+constexpr bool is_narrow() {
+  if constexpr (std::is_integral_v<Width>) return false;
+  else return Width::value == kNarrowRow;
+}
+
+/// Calls f(first value, width) for rows of `width` channels that lie `step` values apart; narrow ones side by side.
+template <class Width, class F>
+[[gnu::always_inline]] inline void for_each_wide_row(Width width, int64_t step, int64_t rows, const F& f) {
+  int64_t row = 0;
+  if constexpr (is_narrow<Width>()) {
+    if (step == kNarrowRow) {
+      for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) f(row * step, std::integral_constant<int64_t, kNarrowRow * kRowsAtOnce>{});
+    }
+  }
+  for (; row < rows; ++row) f(row * step, width);
+}
+
+/// A value for each channel of such a row.
+template <class Width>
+class RowValues {
+ public:
+  RowValues(const float* values, Width /*width*/) {
+    if constexpr (is_narrow<Width>()) {
+      for (int64_t row = 0; row < kRowsAtOnce; ++row) std::copy_n(values, kNarrowRow, values_ + row * kNarrowRow);
+    } else {
+      values_ = values;
+    }
+  }
+  float operator[](int64_t channel) const { return values_[channel]; }
+
+ private:
+  std::conditional_t<is_narrow<Width>(), float[kNarrowRow * kRowsAtOnce], const float*> values_;
+};
+
 /// Channels of a tile at most.
 constexpr int64_t kTile = 2048;
 
@@ -79,12 +118,24 @@ void for_each_channel_group(int64_t channels, const F& f) {
   for (int64_t c = 0; c < channels; c += kChannelGroup) f(c, std::min(kChannelGroup, channels - c));
 }
 
-/// A value for each channel of a tile, zeros at first.
+/// A value for each channel of a tile's rows, zeros at first.
 template <class Value, class Width>
 class TileValues {
  public:
-  explicit TileValues(Width width) { std::fill_n(values_, static_cast<int64_t>(width), Value{}); }
+  explicit TileValues(Width width) { std::fill_n(values_, size(width), Value{}); }
   Value& operator[](int64_t channel) { return values_[channel]; }
+  /// Values of a row, or of some narrow ones side by side.
+  int64_t size(Width width) const { return is_narrow<Width>() ? room() : static_cast<int64_t>(width); }
+  /// Adds up what the rows of a wide one gave their channels, and gives all of them the sum.
+  void join_rows() {
+    if constexpr (is_narrow<Width>()) {
+      for (int64_t c = 0; c < kNarrowRow; ++c) {
+        Value sum{};
+        for (int64_t row = 0; row < kRowsAtOnce; ++row) sum += values_[row * kNarrowRow + c];
+        for (int64_t row = 0; row < kRowsAtOnce; ++row) values_[row * kNarrowRow + c] = sum;
+      }
+    }
+  }
   /// Adds to the channels of a pack.
   template <class Pack, class Term>
   [[gnu::always_inline]] void add(Pack /*pack*/, int64_t channel, Term term) {
@@ -94,7 +145,7 @@ class TileValues {
  private:
   static constexpr int64_t room() {
     if constexpr (std::is_integral_v<Width>) return kTile;
-    else return Width::value;
+    else return Width::value * (is_narrow<Width>() ? kRowsAtOnce : 1);
   }
   Value values_[room()];
 };

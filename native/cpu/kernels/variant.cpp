@@ -57,13 +57,13 @@ namespace {
 #include "cpu/kernels/fully_connected.inl"
 #endif
 #if defined(__AMX_BF16__)
-#include "cpu/kernels/amx/tiles.inl"
-// What is read is made of whole tiles ...
-#include "cpu/kernels/amx/filters.inl"
-#include "cpu/kernels/amx/planes.inl"
+#include "cpu/kernels/tiles/tiles.inl"
+// Tiles are made of filters and images ...
+#include "cpu/kernels/tiles/filters.inl"
+#include "cpu/kernels/tiles/planes.inl"
 // ... and multiplied.
-#include "cpu/kernels/amx/product.inl"
-#include "cpu/kernels/amx/weight_gradient.inl"
+#include "cpu/kernels/tiles/product.inl"
+#include "cpu/kernels/tiles/weight_gradient.inl"
 #endif
 
 template <class T>
@@ -115,7 +115,7 @@ const KernelTable kTable = {
     .winograd_bfloat16 = nullptr,
 #endif
 #if defined(__AMX_BF16__)
-    .tap_product_bfloat16 = &kAmxTapProduct,
+    .tap_product_bfloat16 = &kTileTapProduct,
 #else
     .tap_product_bfloat16 = nullptr,
 #endif

@@ -32,13 +32,17 @@ struct VectorPack {
     return __builtin_convertvector(__builtin_convertvector(*reinterpret_cast<const Bytes*>(from), Half), VectorIndex);
   }
   static void store(float* to, Vector values) { store_vector(to, values); }
-  /// As cpu::store(Bfloat16&, float) does it.
+  /// As cpu::store(Bfloat16&, float) does it; the processor's instruction has zeros for values below 2^-126.
   static void store(Bfloat16* to, Vector values) {
+#if defined(__AMX_BF16__)
+    *reinterpret_cast<Half*>(to) = reinterpret_cast<Half>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(values)));
+#else
     typedef uint32_t Bits __attribute__((vector_size(kLanes * sizeof(uint32_t))));
     const Bits bits = reinterpret_cast<Bits>(values);
     const Bits rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const Bits quiet_nan = (bits >> 16) | 0x40u;
     *reinterpret_cast<Half*>(to) = __builtin_convertvector(values == values ? rounded : quiet_nan, Half);
+#endif
   }
   static void store(uint8_t* to, VectorIndex values) {
     *reinterpret_cast<Bytes*>(to) = __builtin_convertvector(__builtin_convertvector(values, Half), Bytes);

@@ -14,28 +14,28 @@ void for_each_run(std::span<const Tap> taps, int64_t channels, const F& f) {
   }
 }
 
-inline int64_t amx_steps(std::span<const Tap> taps, int64_t channels) {
+inline int64_t tile_steps(std::span<const Tap> taps, int64_t channels) {
   int64_t steps = 0;
   for_each_run(taps, channels, [&](size_t /*first*/, int64_t /*count*/, int64_t of_run) { steps += of_run; });
   return steps;
 }
 
-inline int64_t amx_filter_values(const TapGrid& grid, std::span<const Tap> taps) {
-  return round_up(grid.out.channels, kTileSide) * amx_steps(taps, grid.in.channels) * kTileDepth;
+inline int64_t tile_filter_values(const TapGrid& grid, std::span<const Tap> taps) {
+  return round_up(grid.out.channels, kTileSide) * tile_steps(taps, grid.in.channels) * kTileDepth;
 }
 
 /// Where depth d of column n lies in a run whose first tile of n's columns is `run`.
-[[gnu::always_inline]] inline Bfloat16* amx_filter(Bfloat16* run, int64_t d, int64_t n) {
+[[gnu::always_inline]] inline Bfloat16* tile_filter(Bfloat16* run, int64_t d, int64_t n) {
   return run + d / kTileDepth * kTileValues + d % kTileDepth / 2 * kTileDepth + n % kTileSide * 2 + d % 2;
 }
 
 /// All of a tile of columns, square by square.
-inline void pack_amx_squares(const TapFilters<Bfloat16>& job, int64_t first_column, Bfloat16* to) {
+inline void pack_tile_squares(const TapFilters<Bfloat16>& job, int64_t first_column, Bfloat16* to) {
   for (int64_t d = 0; d < job.depth; d += kLanes) {
     std::array<Bfloat16*, kSquareTaps> at;  // depth 0 of each tap, relative to its run
     Bfloat16* run = to;
     for_each_run(job.taps, job.depth, [&](size_t first, int64_t count, int64_t steps) {
-      for (int64_t i = 0; i < count; ++i) at[first + static_cast<size_t>(i)] = amx_filter(run, i * job.depth + d, 0);
+      for (int64_t i = 0; i < count; ++i) at[first + static_cast<size_t>(i)] = tile_filter(run, i * job.depth + d, 0);
       if (d == 0) std::fill_n(run + (steps - 1) * kTileValues, kTileValues, Bfloat16{});
       run += steps * kTileValues;
     });
@@ -47,7 +47,7 @@ inline void pack_amx_squares(const TapFilters<Bfloat16>& job, int64_t first_colu
 }
 
 /// The same value by value.
-inline void pack_amx_values(const TapFilters<Bfloat16>& job, int64_t first_column, Bfloat16* to) {
+inline void pack_tile_values(const TapFilters<Bfloat16>& job, int64_t first_column, Bfloat16* to) {
   const int64_t columns = std::min(kTileSide, job.columns - first_column);
   for_each_run(job.taps, job.depth, [&](size_t first, int64_t count, int64_t steps) {
     std::fill_n(to, steps * kTileValues, Bfloat16{});
@@ -55,19 +55,19 @@ inline void pack_amx_values(const TapFilters<Bfloat16>& job, int64_t first_colum
       const int64_t tap = job.filter_taps[first + static_cast<size_t>(i)];
       for (int64_t d = 0; d < job.depth; ++d) {
         for (int64_t n = first_column; n < first_column + columns; ++n)
-          store(*amx_filter(to, i * job.depth + d, n), *tap_filter(job, n, d, tap));
+          store(*tile_filter(to, i * job.depth + d, n), *tap_filter(job, n, d, tap));
       }
     }
     to += steps * kTileValues;
   });
 }
 
-inline void amx_filters(const TapFilters<Bfloat16>& job) {
-  const int64_t tile_values = amx_steps(job.taps, job.depth) * kTileValues;
+inline void tile_filters(const TapFilters<Bfloat16>& job) {
+  const int64_t tile_values = tile_steps(job.taps, job.depth) * kTileValues;
   const bool squares = has_tap_squares(job);
 #pragma omp parallel for schedule(static)
   for (int64_t n = 0; n < job.columns; n += kTileSide) {
     Bfloat16* to = job.packed + n / kTileSide * tile_values;
-    squares ? pack_amx_squares(job, n, to) : pack_amx_values(job, n, to);
+    squares ? pack_tile_squares(job, n, to) : pack_tile_values(job, n, to);
   }
 }

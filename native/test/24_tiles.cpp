@@ -1,4 +1,4 @@
-// The kernels for processors with AMX against the definition in float64.
+// Convolutions as products of tiles of bfloat16 against the definition in float64.
 #include <doctest/doctest.h>
 #include <omp.h>
 

@@ -4,8 +4,8 @@
 // outputs of a slab of lines are taken for one row of outputs, q = line * columns + x: the pixels under a tap then begin at
 // q * row_pixels + the tap's own offset. The last outputs of a line lie over its edge; nobody reads them. Where lines are left out
 // (strides), each phase of the stride has a plane of its own.
-struct AmxPlanes {
-  AmxPlanes(const TapGrid& tap_grid, std::span<const Tap> taps) : grid(tap_grid) {
+struct TilePlanes {
+  TilePlanes(const TapGrid& tap_grid, std::span<const Tap> taps) : grid(tap_grid) {
     if (taps.empty()) return;
     low = high = taps[0];
     for (const Tap& tap : taps) {
@@ -48,7 +48,7 @@ struct AmxPlanes {
 };
 
 /// Some channels of what the lines of a slab read; zeros outside.
-inline void copy_planes(const AmxPlanes& planes, const Bfloat16* x, int64_t image, int64_t first_line, int64_t lines,
+inline void copy_planes(const TilePlanes& planes, const Bfloat16* x, int64_t image, int64_t first_line, int64_t lines,
                         int64_t first_channel, int64_t channels, Bfloat16* to) {
   const Layout& in = planes.grid.in;
   const int64_t pixels = planes.line_pixels();

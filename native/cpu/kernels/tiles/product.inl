@@ -5,30 +5,30 @@
 // after the other: 32 x 32 sums stay in registers over the whole depth.
 
 /// Bytes of input that a block of outputs reads.
-constexpr int64_t kAmxBlockBytes = 512 * 1024;
+constexpr int64_t kTileBlockBytes = 512 * 1024;
 
 /// How a product is cut.
-struct AmxCut {
-  AmxCut(const TapGrid& grid, std::span<const Tap> job_taps, int64_t threads)
+struct TileCut {
+  TileCut(const TapGrid& grid, std::span<const Tap> job_taps, int64_t threads)
       : planes(grid, job_taps), channels(grid.in.channels), taps(job_taps), in_place(planes.in_place && channels % kTileDepth == 0) {
     const int64_t images = grid.out.images;
     if (in_place) {
       // The image is one line of all pixels.
       const int64_t bytes_a_row = channels * static_cast<int64_t>(sizeof(Bfloat16));
-      const int64_t wanted = round_up(std::clamp<int64_t>(kAmxBlockBytes / bytes_a_row, 64, 1024), 2 * kTileSide);
+      const int64_t wanted = round_up(std::clamp<int64_t>(kTileBlockBytes / bytes_a_row, 64, 1024), kPairSide);
       blocks = round_up((grid.rows() + wanted - 1) / wanted, threads);
-      slab_rows = round_up((grid.rows() + blocks - 1) / blocks, 2 * kTileSide);
+      slab_rows = round_up((grid.rows() + blocks - 1) / blocks, kPairSide);
       blocks = (grid.rows() + slab_rows - 1) / slab_rows;
       return;
     }
     const int64_t line_bytes = planes.phases * planes.line_pixels() * channels * static_cast<int64_t>(sizeof(Bfloat16));
-    const int64_t wanted = std::clamp<int64_t>(kAmxBlockBytes / line_bytes, planes.more_lines + 1, std::max<int64_t>(grid.height, planes.more_lines + 1));
+    const int64_t wanted = std::clamp<int64_t>(kTileBlockBytes / line_bytes, planes.more_lines + 1, std::max<int64_t>(grid.height, planes.more_lines + 1));
     slabs_an_image = (grid.height + wanted - 1) / wanted;
     lines = (grid.height + slabs_an_image - 1) / slabs_an_image;
     slabs_an_image = (grid.height + lines - 1) / lines;
     slab_rows = planes.rows(lines);
     const int64_t all = images * slabs_an_image;
-    const int64_t fitting = std::max<int64_t>(1, kAmxBlockBytes / (line_bytes * (lines + planes.more_lines)));
+    const int64_t fitting = std::max<int64_t>(1, kTileBlockBytes / (line_bytes * (lines + planes.more_lines)));
     blocks = std::min(all, round_up((all + fitting - 1) / fitting, threads));
     slabs = (all + blocks - 1) / blocks;
     blocks = (all + slabs - 1) / slabs;
@@ -36,11 +36,11 @@ struct AmxCut {
 
   int64_t slab_values() const { return round_up(planes.values(lines, channels), kTileDepth); }
   /// Of a slab.
-  int64_t target_rows() const { return round_up(slab_rows, 2 * kTileSide); }
+  int64_t target_rows() const { return round_up(slab_rows, kPairSide); }
   int64_t column_tiles() const { return (planes.grid.out.channels + kTileSide - 1) / kTileSide; }
   int64_t panels() const { return (column_tiles() + 1) / 2; }
 
-  AmxPlanes planes;
+  TilePlanes planes;
   int64_t channels;
   std::span<const Tap> taps;
   bool in_place;
@@ -52,20 +52,20 @@ struct AmxCut {
 };
 
 /// What a thread knows of its block of outputs.
-class AmxBlock {
+class TileBlock {
  public:
-  static int64_t bytes(const AmxCut& cut) { return sums_bytes() + runs_bytes(cut) + targets_bytes(cut) + input_bytes(cut); }
+  static int64_t bytes(const TileCut& cut) { return sums_bytes() + runs_bytes(cut) + targets_bytes(cut) + input_bytes(cut); }
 
-  AmxBlock(const TapProduct<Bfloat16>& job, const AmxCut& cut, std::byte* scratch)
+  TileBlock(const TapProduct<Bfloat16>& job, const TileCut& cut, std::byte* scratch)
       : job_(job),
         cut_(cut),
         sums_(reinterpret_cast<float*>(scratch)),
-        runs_(reinterpret_cast<Run*>(scratch + sums_bytes())),
+        runs_(reinterpret_cast<DepthPiece*>(scratch + sums_bytes())),
         targets_(reinterpret_cast<Bfloat16**>(scratch + sums_bytes() + runs_bytes(cut))),
         input_(reinterpret_cast<Bfloat16*>(scratch + sums_bytes() + runs_bytes(cut) + targets_bytes(cut))) {
     for_each_run(cut.taps, cut.channels, [&](size_t first, int64_t /*count*/, int64_t steps) {
       const int64_t pixel = cut.in_place ? 0 : cut.planes.pixel(cut.taps[first], cut.lines);
-      runs_[run_count_++] = {pixel * cut.channels, steps};
+      runs_[run_count_++] = {pixel * cut.channels, steps_ * kTileValues, steps};
       steps_ += steps;
     });
   }
@@ -77,8 +77,8 @@ class AmxBlock {
     const TapGrid& grid = cut_.planes.grid;
     if (cut_.in_place) {
       point_at_outputs(first_row(), rows(0), targets_);
-      const int64_t rest = grid.rows() % kTileSide;
-      // A tile must not reach over the end of the input.
+      // Tiles must not reach over the end of the input.
+      const int64_t rest = grid.rows() % kPairSide;
       if (first_row() + rows(0) == grid.rows()) std::copy_n(job_.x + (grid.rows() - rest) * cut_.channels, rest * cut_.channels, input_);
       return;
     }
@@ -91,37 +91,41 @@ class AmxBlock {
 
   /// Of a pair of tiles of columns.
   void compute(int64_t panel) const {
-    const int64_t column_tile = 2 * panel;
-    const Bfloat16* b[2] = {job_.filters + column_tile * steps_ * kTileValues, job_.filters + (column_tile + 1) * steps_ * kTileValues};
+    const int64_t column_tile = 2 * panel, column = column_tile * kTileSide;
+    TilePair pair{.rows = 0,
+                  .column_tiles = std::min<int64_t>(2, cut_.column_tiles() - column_tile),
+                  .a = nullptr,
+                  .a_row = cut_.planes.row_pixels * cut_.channels,
+                  .b = job_.filters + column_tile * steps_ * kTileValues,
+                  .b_tile = steps_ * kTileValues,
+                  .pieces = {runs_, static_cast<size_t>(run_count_)},
+                  .sums = sums_,
+                  .sums_row = kPairSide,
+                  .add = false};
     for (int64_t s = 0; s < slabs(); ++s) {
-      for (int64_t row = 0; row < rows(s); row += 2 * kTileSide) {
-        const int64_t count = std::min(2 * kTileSide, rows(s) - row);
-        with_tile_sums(count > kTileSide, column_tile + 1 < cut_.column_tiles(), [&](auto sums) {
-          const Bfloat16* a[2] = {input(s, row), count > kTileSide ? input(s, row + kTileSide) : nullptr};
-          sum(sums, a, b);
-        });
-        write(targets_ + s * cut_.target_rows() + row, count, column_tile * kTileSide);
+      for (int64_t row = 0; row < rows(s); row += kPairSide) {
+        pair.rows = std::min(kPairSide, rows(s) - row);
+        pair.a = input(s, row);
+        Bfloat16* const* targets = targets_ + s * cut_.target_rows() + row;
+        // Memory is slower than these products: what is written is asked for in time.
+        for (int64_t r = 0; r < pair.rows; ++r) __builtin_prefetch(targets[r] + column, 1);
+        multiply_tiles(pair);
+        write(targets, pair.rows, column);
       }
     }
   }
 
  private:
-  struct Run {
-    int64_t offset;  // of the input under its first tap
-    int64_t steps;
-  };
-
-  static constexpr int64_t kSumsRow = 2 * kTileSide;
-  static int64_t sums_bytes() { return 4 * kTileSums * static_cast<int64_t>(sizeof(float)); }
-  static int64_t runs_bytes(const AmxCut& cut) {
-    return round_up(static_cast<int64_t>(cut.taps.size()) * static_cast<int64_t>(sizeof(Run)), kAmxAlignment);
+  static int64_t sums_bytes() { return kPairSide * kPairSide * static_cast<int64_t>(sizeof(float)); }
+  static int64_t runs_bytes(const TileCut& cut) {
+    return round_up(static_cast<int64_t>(cut.taps.size()) * static_cast<int64_t>(sizeof(DepthPiece)), kLineBytes);
   }
-  static int64_t targets_bytes(const AmxCut& cut) {
-    return round_up(cut.slabs * cut.target_rows() * static_cast<int64_t>(sizeof(Bfloat16*)), kAmxAlignment);
+  static int64_t targets_bytes(const TileCut& cut) {
+    return round_up(cut.slabs * cut.target_rows() * static_cast<int64_t>(sizeof(Bfloat16*)), kLineBytes);
   }
-  static int64_t input_bytes(const AmxCut& cut) {
-    const int64_t values = cut.in_place ? kTileSide * cut.channels : cut.slabs * cut.slab_values();
-    return round_up(values * static_cast<int64_t>(sizeof(Bfloat16)), kAmxAlignment);
+  static int64_t input_bytes(const TileCut& cut) {
+    const int64_t values = cut.in_place ? kPairSide * cut.channels : cut.slabs * cut.slab_values();
+    return round_up(values * static_cast<int64_t>(sizeof(Bfloat16)), kLineBytes);
   }
 
   // In place.
@@ -153,32 +157,18 @@ class AmxBlock {
     }
   }
 
-  /// Of a tile of rows.
+  /// Of a pair of tiles of rows.
   const Bfloat16* input(int64_t slab, int64_t row) const {
     if (!cut_.in_place) return input_ + slab * cut_.slab_values() + row * cut_.planes.row_pixels * cut_.channels;
     const int64_t first = first_row() + row;
-    return first + kTileSide > cut_.planes.grid.rows() ? input_ : job_.x + first * cut_.channels;
-  }
-
-  template <class Sums>
-  void sum(Sums /*sums*/, const Bfloat16* const (&rows)[2], const Bfloat16* const (&columns)[2]) const {
-    const int64_t row_bytes = cut_.planes.row_pixels * cut_.channels * static_cast<int64_t>(sizeof(Bfloat16));
-    const Bfloat16* b[2] = {columns[0], columns[1]};
-    Sums::clear();
-    for (int64_t i = 0; i < run_count_; ++i) {
-      const Bfloat16* a[2] = {rows[0] + runs_[i].offset, rows[1] + runs_[i].offset};
-      Sums::add(a, row_bytes, b, runs_[i].steps);
-      for (const Bfloat16*& column : b) column += runs_[i].steps * kTileValues;
-    }
-    constexpr auto kValue = static_cast<int64_t>(sizeof(float));
-    Sums::store(sums_, kTileSide * kValue, kTileSide * kSumsRow * kValue, kSumsRow * kValue);
+    return first + kPairSide > cut_.planes.grid.rows() ? input_ : job_.x + first * cut_.channels;
   }
 
   void write(Bfloat16* const* to, int64_t rows, int64_t first_column) const {
-    const int64_t columns = std::min(kSumsRow, cut_.planes.grid.out.channels - first_column);
+    const int64_t columns = std::min(kPairSide, cut_.planes.grid.out.channels - first_column);
     for (int64_t r = 0; r < rows; ++r) {
       if (!to[r]) continue;
-      const float* sums = sums_ + r * kSumsRow;
+      const float* sums = sums_ + r * kPairSide;
       Bfloat16* at = to[r] + first_column;
       int64_t n = 0;
       for (; n + kLanes <= columns; n += kLanes)
@@ -188,9 +178,9 @@ class AmxBlock {
   }
 
   const TapProduct<Bfloat16>& job_;
-  const AmxCut& cut_;
+  const TileCut& cut_;
   float* sums_;  // (32, 32)
-  Run* runs_;
+  DepthPiece* runs_;
   Bfloat16** targets_;  // (slabs, rows)
   Bfloat16* input_;     // (slabs, planes); in place: the last rows
   int64_t run_count_ = 0;
@@ -214,20 +204,20 @@ inline void finish_without_taps(const TapProduct<Bfloat16>& job) {
 }
 
 /// Values of float32.
-inline int64_t amx_product_scratch(const TapGrid& grid, std::span<const Tap> taps, int64_t threads) {
+inline int64_t tile_product_scratch(const TapGrid& grid, std::span<const Tap> taps, int64_t threads) {
   if (taps.empty()) return 0;
-  return threads * AmxBlock::bytes(AmxCut(grid, taps, threads)) / static_cast<int64_t>(sizeof(float));
+  return threads * TileBlock::bytes(TileCut(grid, taps, threads)) / static_cast<int64_t>(sizeof(float));
 }
 
-inline void amx_product(const TapProduct<Bfloat16>& job) {
+inline void tile_product(const TapProduct<Bfloat16>& job) {
   if (job.taps.empty()) return finish_without_taps(job);
-  const AmxCut cut(job.grid, job.taps, job.threads);
+  const TileCut cut(job.grid, job.taps, job.threads);
   const int64_t tasks = cut.blocks * cut.panels();
 #pragma omp parallel num_threads(static_cast <int>(job.threads))
   {
     const TilesInUse tiles;
     const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-    AmxBlock block(job, cut, reinterpret_cast<std::byte*>(job.scratch) + thread * AmxBlock::bytes(cut));
+    TileBlock block(job, cut, reinterpret_cast<std::byte*>(job.scratch) + thread * TileBlock::bytes(cut));
     for (int64_t task = tasks * thread / threads; task < tasks * (thread + 1) / threads; ++task) {
       if (task / cut.panels() != block.present()) block.go_to(task / cut.panels());
       block.compute(task % cut.panels());

@@ -6,14 +6,14 @@
 // a line (planes.inl) have zeros for dy.
 
 /// Bytes of dy that are multiplied at a time.
-constexpr int64_t kAmxGradientBytes = 1024 * 1024;
+constexpr int64_t kTileGradientBytes = 1024 * 1024;
 /// Bytes that the sums of all row parts may take, if there is more than one.
-constexpr int64_t kAmxGradientSums = 4 * 1024 * 1024;
+constexpr int64_t kTileGradientSums = 4 * 1024 * 1024;
 
 /// How a weight gradient is cut: row parts are summed by themselves and depend on the layout alone, so the same sums come about in the
 /// same order whatever the number of threads.
-struct AmxGradientCut {
-  AmxGradientCut(const TapGrid& tap_grid, std::span<const Tap> job_taps, int64_t threads) : planes(tap_grid, job_taps), grid(tap_grid), taps(job_taps) {
+struct TileGradientCut {
+  TileGradientCut(const TapGrid& tap_grid, std::span<const Tap> job_taps, int64_t threads) : planes(tap_grid, job_taps), grid(tap_grid), taps(job_taps) {
     // Where the input has few channels, the values under a run of taps are taken for channels.
     joins_runs = grid.in.channels < kTileSide && taps.size() > 1;
     const int64_t all = static_cast<int64_t>(taps.size());
@@ -30,10 +30,10 @@ struct AmxGradientCut {
     in_tiles = (depth + kTileSide - 1) / kTileSide;
     out_tiles = (grid.out.channels + kTileSide - 1) / kTileSide;
 
-    const int64_t sums_bytes = shifts * in_tiles * out_tiles * kTileSums * static_cast<int64_t>(sizeof(float));
-    row_parts = std::clamp<int64_t>(kAmxGradientSums / sums_bytes, 1, 16);
+    const int64_t sums_bytes = shifts * in_tiles * kTileSide * sums_row() * static_cast<int64_t>(sizeof(float));
+    row_parts = std::clamp<int64_t>(kTileGradientSums / sums_bytes, 1, 16);
     const int64_t row_bytes = out_tiles * kTileSide * static_cast<int64_t>(sizeof(Bfloat16));
-    const int64_t wanted = std::clamp<int64_t>(kAmxGradientBytes / row_bytes, 256, 1024);
+    const int64_t wanted = std::clamp<int64_t>(kTileGradientBytes / row_bytes, 256, 1024);
     if (planes.in_place) {
       const int64_t blocks_wanted = round_up((grid.rows() + wanted - 1) / wanted, row_parts);
       slab_rows = round_up((grid.rows() + blocks_wanted - 1) / blocks_wanted, kTileDepth);
@@ -62,6 +62,8 @@ struct AmxGradientCut {
     const int64_t over = planes.in_place ? 0 : kTileDepth;
     return (round_up(turned_rows() + over, kTileDepth) / kTileDepth | 1) * kTileDepth;
   }
+  /// Rows of sums do not lie powers of two apart.
+  int64_t sums_row() const { return (out_tiles | 1) * kTileSide; }
   int64_t phases() const { return planes.phases * pixel_phases; }
 
   // Values of bfloat16 of a thread.
@@ -73,10 +75,15 @@ struct AmxGradientCut {
   int64_t copy() const { return planes.in_place ? 0 : round_up(planes.values(lines, std::min(part_tiles * kTileSide, grid.in.channels)), kTileDepth); }
   int64_t thread_values() const { return round_up(slabs * turned_slab() + out_tiles * output_tile() + zeros() + copy(), kTileDepth); }
   // Of float32.
-  int64_t part_sums() const { return shifts * part_tiles * out_tiles * kTileSums; }
+  int64_t shift_sums() const { return part_tiles * kTileSide * sums_row(); }
+  int64_t part_sums() const { return shifts * shift_sums(); }
   int64_t parts() const { return row_parts * column_parts; }
+  int64_t thread_bytes() const {
+    return thread_values() * static_cast<int64_t>(sizeof(Bfloat16)) + pieces_bytes();
+  }
+  int64_t pieces_bytes() const { return round_up(slabs * static_cast<int64_t>(sizeof(DepthPiece)), kLineBytes); }
 
-  AmxPlanes planes;
+  TilePlanes planes;
   TapGrid grid;
   std::span<const Tap> taps;
   bool joins_runs;
@@ -95,10 +102,10 @@ struct AmxGradientCut {
 };
 
 /// A thread's part of a weight gradient: some rows, some channels of the input.
-class AmxGradientPart {
+class TileGradientPart {
  public:
-  /// `scratch`: thread_values.
-  AmxGradientPart(const TapWeightGradient<Bfloat16>& job, const AmxGradientCut& cut, int64_t part, Bfloat16* scratch)
+  /// `scratch`: thread_bytes.
+  TileGradientPart(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t part, std::byte* scratch)
       : job_(job),
         cut_(cut),
         row_part_(part / cut.column_parts),
@@ -106,7 +113,8 @@ class AmxGradientPart {
         tiles_(std::min(cut.part_tiles, cut.in_tiles - first_tile_)),
         channels_(std::min(tiles_ * kTileSide, cut.depth - first_tile_ * kTileSide)),
         sums_(job.scratch + part * cut.part_sums()),
-        turned_(scratch),
+        pieces_(reinterpret_cast<DepthPiece*>(scratch)),
+        turned_(reinterpret_cast<Bfloat16*>(scratch + cut.pieces_bytes())),
         outputs_(turned_ + cut.slabs * cut.turned_slab()),
         zeros_(outputs_ + cut.out_tiles * cut.output_tile()),
         copy_(zeros_ + cut.zeros()) {
@@ -124,7 +132,7 @@ class AmxGradientPart {
 
  private:
   void prepare(int64_t slab, int64_t s) {
-    const AmxPlanes& planes = cut_.planes;
+    const TilePlanes& planes = cut_.planes;
     Bfloat16* turned = turned_ + s * cut_.turned_slab();
     if (planes.in_place) {
       const int64_t first = slab * cut_.slab_rows, rows = std::min(cut_.slab_rows, cut_.grid.rows() - first);
@@ -184,12 +192,27 @@ class AmxGradientPart {
   }
 
   void multiply(int64_t slabs, bool add) const {
+    for (int64_t s = 0; s < slabs; ++s) pieces_[s] = {s * cut_.turned_slab(), s * cut_.output_slab(), cut_.steps()};
+    TilePair pair{.rows = 0,
+                  .column_tiles = 0,
+                  .a = nullptr,
+                  .a_row = cut_.turned_row(),
+                  .b = nullptr,
+                  .b_tile = cut_.output_tile(),
+                  .pieces = {pieces_, static_cast<size_t>(slabs)},
+                  .sums = nullptr,
+                  .sums_row = cut_.sums_row(),
+                  .add = add};
     for (int64_t in = 0; in < tiles_; in += 2) {
+      pair.rows = std::min<int64_t>(2, tiles_ - in) * kTileSide;
       int64_t shift = 0;
       const auto multiply_shift = [&](const Tap& tap) {
+        pair.a = turned_ + offset(tap) + in * kTileSide * cut_.turned_row();
         for (int64_t out = 0; out < cut_.out_tiles; out += 2) {
-          with_tile_sums(in + 1 < tiles_, out + 1 < cut_.out_tiles,
-                         [&](auto sums) { multiply_tile(sums, slabs, add, in, out, shift, offset(tap)); });
+          pair.column_tiles = std::min<int64_t>(2, cut_.out_tiles - out);
+          pair.b = outputs_ + out * cut_.output_tile();
+          pair.sums = sums_ + shift * cut_.shift_sums() + in * kTileSide * cut_.sums_row() + out * kTileSide;
+          multiply_tiles(pair);
         }
         ++shift;
       };
@@ -208,29 +231,13 @@ class AmxGradientPart {
     return (cut_.planes.phase(tap) * cut_.pixel_phases + x % step) * cut_.turned_phase() + cut_.planes.line(tap) * cut_.planes.columns + x / step;
   }
 
-  template <class Sums>
-  void multiply_tile(Sums /*sums*/, int64_t slabs, bool add, int64_t in, int64_t out, int64_t shift, int64_t tap_offset) const {
-    float* to = sums_ + ((shift * cut_.part_tiles + in) * cut_.out_tiles + out) * kTileSums;
-    constexpr auto kSumsTile = kTileSums * static_cast<int64_t>(sizeof(float));
-    constexpr auto kSumsRow = kTileSide * static_cast<int64_t>(sizeof(float));
-    add ? Sums::load(to, kSumsTile, cut_.out_tiles * kSumsTile, kSumsRow) : Sums::clear();
-    const auto row_bytes = cut_.turned_row() * static_cast<int64_t>(sizeof(Bfloat16));
-    for (int64_t s = 0; s < slabs; ++s) {
-      const Bfloat16* a = turned_ + s * cut_.turned_slab() + tap_offset + in * kTileSide * cut_.turned_row();
-      const Bfloat16* rows[2] = {a, a + kTileSide * cut_.turned_row()};
-      const Bfloat16* b = outputs_ + out * cut_.output_tile() + s * cut_.output_slab();
-      const Bfloat16* columns[2] = {b, b + cut_.output_tile()};
-      Sums::add(rows, row_bytes, columns, cut_.steps());
-    }
-    Sums::store(to, kSumsTile, cut_.out_tiles * kSumsTile, kSumsRow);
-  }
-
   const TapWeightGradient<Bfloat16>& job_;
-  const AmxGradientCut& cut_;
+  const TileGradientCut& cut_;
   int64_t row_part_;
   int64_t first_tile_, tiles_;  // of the input's channels
   int64_t channels_;            // of those tiles
-  float* sums_;                 // (shift, tile of inputs, tile of outputs, 16, 16)
+  float* sums_;                 // (shift, channel, sums_row)
+  DepthPiece* pieces_;          // (slab)
   Bfloat16* turned_;            // (slab, phase, channel, row)
   Bfloat16* outputs_;           // (tile of outputs, slab, step, 16, 16, 2)
   Bfloat16* zeros_;
@@ -238,13 +245,13 @@ class AmxGradientPart {
 };
 
 /// Adds up the row parts' sums of 16 x 16 of one shift into (out, in, tap).
-inline void join_amx_square(const TapWeightGradient<Bfloat16>& job, const AmxGradientCut& cut, int64_t in_tile, int64_t out_tile, int64_t shift, const Tap& tap) {
+inline void join_tile_square(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t in_tile, int64_t out_tile, int64_t shift, const Tap& tap) {
   const int64_t column_part = in_tile / cut.part_tiles;
   Vector square[kLanes] = {};
   for (int64_t part = 0; part < cut.row_parts; ++part) {
     const float* sums = job.scratch + (part * cut.column_parts + column_part) * cut.part_sums();
-    const float* from = sums + ((shift * cut.part_tiles + in_tile % cut.part_tiles) * cut.out_tiles + out_tile) * kTileSums;
-    for (int64_t i = 0; i < kLanes; ++i) square[i] += load_vector(from + i * kTileSide);
+    const float* from = sums + shift * cut.shift_sums() + in_tile % cut.part_tiles * kTileSide * cut.sums_row() + out_tile * kTileSide;
+    for (int64_t i = 0; i < kLanes; ++i) square[i] += load_vector(from + i * cut.sums_row());
   }
   transpose(square);
   const int64_t channels = cut.grid.in.channels, window = static_cast<int64_t>(cut.taps.size());
@@ -259,45 +266,45 @@ inline void join_amx_square(const TapWeightGradient<Bfloat16>& job, const AmxGra
   }
 }
 
-inline void join_amx_sums(const TapWeightGradient<Bfloat16>& job, const AmxGradientCut& cut) {
+inline void join_tile_sums(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut) {
 #pragma omp for collapse(2) schedule(static)
   for (int64_t out = 0; out < cut.out_tiles; ++out) {
     for (int64_t in = 0; in < cut.in_tiles; ++in) {
       int64_t shift = 0;
       if (cut.joins_runs) {
-        for_each_run(cut.taps, cut.grid.in.channels, [&](size_t first, int64_t, int64_t) { join_amx_square(job, cut, in, out, shift++, cut.taps[first]); });
+        for_each_run(cut.taps, cut.grid.in.channels, [&](size_t first, int64_t, int64_t) { join_tile_square(job, cut, in, out, shift++, cut.taps[first]); });
       } else {
-        for (const Tap& tap : cut.taps) join_amx_square(job, cut, in, out, shift++, tap);
+        for (const Tap& tap : cut.taps) join_tile_square(job, cut, in, out, shift++, tap);
       }
     }
   }
 }
 
 /// Values of float32.
-inline int64_t amx_gradient_scratch(const TapGrid& grid, std::span<const Tap> taps, int64_t threads) {
-  const AmxGradientCut cut(grid, taps, threads);
-  return cut.parts() * cut.part_sums() + threads * cut.thread_values() / 2;
+inline int64_t tile_gradient_scratch(const TapGrid& grid, std::span<const Tap> taps, int64_t threads) {
+  const TileGradientCut cut(grid, taps, threads);
+  return cut.parts() * cut.part_sums() + threads * cut.thread_bytes() / static_cast<int64_t>(sizeof(float));
 }
 
-inline void amx_weight_gradient(const TapWeightGradient<Bfloat16>& job) {
-  const AmxGradientCut cut(job.grid, job.taps, job.threads);
+inline void tile_weight_gradient(const TapWeightGradient<Bfloat16>& job) {
+  const TileGradientCut cut(job.grid, job.taps, job.threads);
 #pragma omp parallel num_threads(static_cast <int>(job.threads))
   {
-    auto* scratch = reinterpret_cast<Bfloat16*>(job.scratch + cut.parts() * cut.part_sums()) + omp_get_thread_num() * cut.thread_values();
+    auto* scratch = reinterpret_cast<std::byte*>(job.scratch + cut.parts() * cut.part_sums()) + omp_get_thread_num() * cut.thread_bytes();
 #pragma omp for schedule(static)
     for (int64_t part = 0; part < cut.parts(); ++part) {
       const TilesInUse tiles;
-      AmxGradientPart(job, cut, part, scratch).compute();
+      TileGradientPart(job, cut, part, scratch).compute();
     }
-    join_amx_sums(job, cut);
+    join_tile_sums(job, cut);
   }
 }
 
-constexpr TapProductKernels<Bfloat16> kAmxTapProduct = {
-    .filter_values = amx_filter_values,
-    .filters = amx_filters,
-    .product_scratch = amx_product_scratch,
-    .product = amx_product,
-    .weight_gradient_scratch = amx_gradient_scratch,
-    .weight_gradient = amx_weight_gradient,
+constexpr TapProductKernels<Bfloat16> kTileTapProduct = {
+    .filter_values = tile_filter_values,
+    .filters = tile_filters,
+    .product_scratch = tile_product_scratch,
+    .product = tile_product,
+    .weight_gradient_scratch = tile_gradient_scratch,
+    .weight_gradient = tile_weight_gradient,
 };
