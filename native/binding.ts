@@ -59,7 +59,7 @@ export interface DeviceInfo {
   readonly precisions: readonly Precision[];
   /** For instance `oneDNN 2.6.3`. */
   readonly libraries: readonly string[];
-  /** What the engine's own kernels are made for, for instance `avx512` or `compute capability 9.0`. */
+  /** What the engine's own kernels are made for, for instance `avx512`, `amx` or `compute capability 9.0`. */
   readonly instructionSet: string;
 }
 

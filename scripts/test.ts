@@ -36,14 +36,29 @@ function withStatus(count: Count, status: number): Count {
   return status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
 }
 
-/** The engine's tests: doctest ends with `[doctest] test cases: 12 | 11 passed | 1 failed | 0 skipped`. */
-async function doctest(folder: string, env: NodeJS.ProcessEnv = {}): Promise<Count> {
-  const built = await run(['cmake', '--build', folder, '--target', 'dl_engine_test', '--parallel', '2']);
+function sum(a: Count, b: Count): Count {
+  return { passed: a.passed + b.passed, failed: a.failed + b.failed };
+}
+
+/** The engine's tests. */
+const ENGINE_TEST = 'native/test/dl_engine_test';
+/** Those with the kernels for AMX, which are made for x86 only. */
+const AMX_TEST = 'native/test/dl_amx_test';
+
+/** Builds and runs the engine's tests. */
+async function engineTests(folder: string, env: NodeJS.ProcessEnv = {}): Promise<Count> {
+  const built = await run(['cmake', '--build', folder, '--target', 'dl_native_tests', '--parallel', '2']);
   if (built !== 0) return { passed: 0, failed: 1 };
+  const count = await doctest(`${folder}/${ENGINE_TEST}`, env);
+  return existsSync(`${folder}/${AMX_TEST}`) ? sum(count, await doctest(`${folder}/${AMX_TEST}`, env)) : count;
+}
+
+/** A program of tests: doctest ends with `[doctest] test cases: 12 | 11 passed | 1 failed | 0 skipped`. */
+async function doctest(program: string, env: NodeJS.ProcessEnv): Promise<Count> {
   const count = { passed: 0, failed: 0 };
   let summaries = 0;
   const status = await run(
-    [`${folder}/native/test/dl_engine_test`],
+    [program],
     (line) => {
       console.log(line);
       const summary = /test cases:.*?(\d+) passed.*?(\d+) failed/.exec(line);
@@ -62,7 +77,7 @@ async function sanitize(): Promise<Count> {
   const folder = 'build-sanitize';
   const options = ['-DSANITIZE=ON', '-DDL_BUILD_TESTS=ON', '-DCMAKE_BUILD_TYPE=RelWithDebInfo'];
   if ((await run(['cmake', '-S', '.', '-B', folder, ...options])) !== 0) return { passed: 0, failed: 1 };
-  return doctest(folder, { UBSAN_OPTIONS: 'print_stacktrace=1' });
+  return engineTests(folder, { UBSAN_OPTIONS: 'print_stacktrace=1' });
 }
 
 /** A test of AVA's that failed. */
@@ -138,13 +153,11 @@ const INSTRUCTION_SETS = [
 /** The engine's tests as older processors run them: with the kernels, oneDNN's and our own, that those choose. */
 async function olderProcessors(): Promise<Count> {
   const flags = new Set((/^flags\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' '));
-  const total = { passed: 0, failed: 0 };
+  let total: Count = { passed: 0, failed: 0 };
   for (const [name, flag] of INSTRUCTION_SETS) {
     if (!flags.has(flag)) continue;
     console.log(`-- as on a processor with ${name}`);
-    const count = await doctest('build', { ONEDNN_MAX_CPU_ISA: name });
-    total.passed += count.passed;
-    total.failed += count.failed;
+    total = sum(total, await doctest(`build/${ENGINE_TEST}`, { ONEDNN_MAX_CPU_ISA: name }));
   }
   return total;
 }
@@ -152,14 +165,14 @@ async function olderProcessors(): Promise<Count> {
 const STEPS: Readonly<Record<string, { title: string; run: () => Promise<Count> }>> = {
   contract: { title: 'buf lint', run: () => check(['node_modules/.bin/buf', 'lint']) },
   types: { title: 'type check', run: () => check(['node_modules/.bin/tsc']) },
-  native: { title: "the engine's tests", run: () => doctest('build') },
+  native: { title: "the engine's tests", run: () => engineTests('build') },
   processors: { title: "the engine's tests as on older processors", run: olderProcessors },
   sanitize: { title: "the engine's tests under AddressSanitizer and UndefinedBehaviorSanitizer", run: sanitize },
   ava: { title: 'the tests in test/', run: ava },
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : ['contract', 'types', 'native', 'processors', 'ava'];
-const total: Count = { passed: 0, failed: 0 };
+let total: Count = { passed: 0, failed: 0 };
 for (const name of names) {
   const step = STEPS[name];
   if (!step) {
@@ -167,9 +180,7 @@ for (const name of names) {
     process.exit(2);
   }
   console.log(`\n== ${step.title}`);
-  const count = await step.run();
-  total.passed += count.passed;
-  total.failed += count.failed;
+  total = sum(total, await step.run());
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 ? 0 : 1;

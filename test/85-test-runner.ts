@@ -102,7 +102,7 @@ test("the engine's tests are counted by what doctest says, and a crash is a fail
   const cmake =
     'cmake_minimum_required(VERSION 3.25)\nproject(counted CXX)\nadd_executable(dl_engine_test test.cpp)\n' +
     'set_target_properties(dl_engine_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY "$' +
-    '{CMAKE_BINARY_DIR}/native/test")\n';
+    '{CMAKE_BINARY_DIR}/native/test")\nadd_custom_target(dl_native_tests DEPENDS dl_engine_test)\n';
   const folder = await project(t, { 'CMakeLists.txt': cmake, 'test.cpp': cases('CHECK(1 == 2);') });
   await promisify(execFile)('cmake', ['-S', folder, '-B', join(folder, 'build')]);
   t.deepEqual(await runTests('native', folder), { status: 1, lastLine: '1 passed, 1 failed' });

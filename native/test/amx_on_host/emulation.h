@@ -2,13 +2,14 @@
 
 namespace dl::test {
 
-/// Makes this process able to run the AMX instructions that the engine uses: asks the operating system for the tiles where the
-/// processor has them, and computes each instruction in its place (the handler of SIGILL) where it does not. Returns what was
-/// done. The processor needs AVX-512 with bfloat16; false says that it has not.
+/// Whether a process can run the AMX instructions that the engine uses, and by what means or why not.
 struct AmxSupport {
   bool usable;
   const char* how;
 };
+
+/// Asks the operating system for the tiles where the processor has them; where it has not, their instructions are computed in
+/// their place from here on (a handler of SIGILL). The processor needs AVX-512 with bfloat16 in any case.
 AmxSupport provide_amx();
 
 }  // namespace dl::test
