@@ -31,15 +31,15 @@ void statistics(const T* x, const Layout& layout, double* partial, double* mean,
       const int64_t count = std::min(cached, rows - done);
       for_each_tile(block, [&](int64_t tile, auto width) {
         const T* values = x + first + done * block + tile;
-        TileValues<float, decltype(width)> centre(width), deviation(width);
+        WideValues<float, decltype(width)> centre(width), deviation(width);
         for_each_wide_row(width, block, count, [&](int64_t row, auto wide) {
           ask_ahead(values + row, wide);
 #pragma omp simd
           for (int64_t c = 0; c < wide; ++c) centre[c] += load(values[row + c]);
         });
         centre.join_rows();
-        for (int64_t c = 0; c < centre.size(width); ++c) centre[c] /= static_cast<float>(count);
-        TileValues<float, decltype(width)> residue(width);  // what rounding left in the centre
+        for (int64_t c = 0; c < centre.size(); ++c) centre[c] /= static_cast<float>(count);
+        WideValues<float, decltype(width)> residue(width);  // what rounding left in the centre
         for_each_wide_row(width, block, count, [&](int64_t row, auto wide) {
 #pragma omp simd
           for (int64_t c = 0; c < wide; ++c) {

@@ -23,35 +23,58 @@ struct WindowSpan {
   return span;
 }
 
-/// Calls f(first value of the input's group, first value of the output's group, block) for each image and group of channels, in
-/// parallel.
+/// Some groups of an image's channels.
+struct Groups {
+  int64_t from, to;            // first value of the input's first group, and of the output's
+  int64_t count;
+  int64_t from_step, to_step;  // from group to group
+  int64_t block;
+
+  /// Calls f(group's first value of the input, of the output, channel, pack) for all channels.
+  template <class F>
+  [[gnu::always_inline]] void each_pack(const F& f) const {
+    for (int64_t group = 0; group < count; ++group)
+      for_each_pack(block, [&](int64_t c, auto pack) { f(from + group * from_step + c, to + group * to_step + c, pack); });
+  }
+  /// The same by tiles of channels: f(value of the input, of the output, width).
+  template <class F>
+  void each_tile(const F& f) const {
+    for (int64_t group = 0; group < count; ++group)
+      for_each_tile(block, [&](int64_t c, auto width) { f(from + group * from_step + c, to + group * to_step + c, width); });
+  }
+};
+
+/// Calls f(groups) for each image and some groups of channels, which share what is known of a window; in parallel. f takes a copy:
+/// what it stores is not groups, then.
 template <class F>
 void for_each_group(const Layout& in, const Layout& out, const F& f) {
-  const int64_t block = in.block();
+  constexpr int64_t kGroups = 4;
+  const int64_t block = in.block(), from_step = in.spatial() * block, to_step = out.spatial() * block;
 #pragma omp parallel for collapse(2) schedule(static)
   for (int64_t n = 0; n < in.images; ++n) {
-    for (int64_t b = 0; b < in.blocks(); ++b) {
+    for (int64_t b = 0; b < in.blocks(); b += kGroups) {
       const int64_t group = n * in.blocks() + b;
-      f(group * in.spatial() * block, group * out.spatial() * block, block);
+      f(Groups{group * from_step, group * to_step, std::min(kGroups, in.blocks() - b), from_step, to_step, block});
     }
   }
 }
 
 template <class T>
 void max_pool_forward(const Layout& in, const Layout& out, const Window& window, const T* x, T* y, uint8_t* chosen) {
-  for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
+  for_each_group(in, out, [&](Groups groups) {
+    const int64_t block = groups.block;
     for (int64_t oy = 0; oy < out.height; ++oy) {
       for (int64_t ox = 0; ox < out.width; ++ox) {
         const WindowSpan span = window_span(in, window, oy, ox);
-        const int64_t at = to + (oy * out.width + ox) * block;
+        const int64_t pixel = (oy * out.width + ox) * block;
         const auto first = static_cast<int32_t>((span.y0 - span.top) * window.kernel_width + (span.x0 - span.left));
-        for_each_pack(block, [&](int64_t c, auto pack) {
+        groups.each_pack([&](int64_t from, int64_t to, auto pack) {
           using Pack = decltype(pack);
           auto best = typename Pack::Float{} - std::numeric_limits<float>::infinity();
           auto position = typename Pack::Int{} + first;
           for (int64_t iy = span.y0; iy < span.y1; ++iy) {
             auto k = static_cast<int32_t>((iy - span.top) * window.kernel_width + (span.x0 - span.left));
-            const T* values = x + from + (iy * in.width + span.x0) * block + c;
+            const T* values = x + from + (iy * in.width + span.x0) * block;
             for (int64_t ix = span.x0; ix < span.x1; ++ix, ++k, values += block) {
               const auto v = Pack::load(values);
               const auto larger = (v > best) | (v != v);  // NaN wins: a diverged step must be seen
@@ -59,8 +82,8 @@ void max_pool_forward(const Layout& in, const Layout& out, const Window& window,
               position = larger ? typename Pack::Int{} + k : position;
             }
           }
-          Pack::store(y + at + c, best);
-          if (chosen) Pack::store(chosen + at + c, position);
+          Pack::store(y + to + pixel, best);
+          if (chosen) Pack::store(chosen + to + pixel, position);
         });
       }
     }
@@ -94,7 +117,7 @@ template <bool kAverage, class T, class Contribution>
 void gather_windows(const Layout& in, const Layout& out, const Window& window, T* dx, const Contribution& contribution) {
   const auto rows = window_ranges(in.height, out.height, window.kernel_height, window.stride_height, window.padding_height);
   const auto columns = window_ranges(in.width, out.width, window.kernel_width, window.stride_width, window.padding_width);
-  for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
+  for_each_group(in, out, [&](Groups groups) {
     std::vector<Holder> holders;
     for (int64_t iy = 0; iy < in.height; ++iy) {
       for (int64_t ix = 0; ix < in.width; ++ix) {
@@ -106,14 +129,14 @@ void gather_windows(const Layout& in, const Layout& out, const Window& window, T
             const int64_t window_column = ix - (ox * window.stride_width - window.padding_width);
             const auto position = static_cast<int32_t>(window_row * window.kernel_width + window_column);
             const float share = kAverage ? 1.0f / window_span(in, window, oy, ox).divisor : 0.0f;
-            holders.push_back({(oy * out.width + ox) * block, position, share});
+            holders.push_back({(oy * out.width + ox) * groups.block, position, share});
           }
         }
-        T* target = dx + from + (iy * in.width + ix) * block;
-        for_each_pack(block, [&](int64_t c, auto pack) {
+        T* target = dx + (iy * in.width + ix) * groups.block;
+        groups.each_pack([&](int64_t from, int64_t to, auto pack) {
           typename decltype(pack)::Float total{};
-          for (const Holder& holder : holders) total += contribution(pack, to + holder.offset + c, holder);
-          pack.store(target + c, total);
+          for (const Holder& holder : holders) total += contribution(pack, to + holder.offset, holder);
+          pack.store(target + from, total);
         });
       }
     }
@@ -129,20 +152,20 @@ void max_pool_backward(const Layout& in, const Layout& out, const Window& window
 
 template <class T>
 void average_pool_forward(const Layout& in, const Layout& out, const Window& window, const T* x, T* y) {
-  for_each_group(in, out, [&](int64_t from, int64_t to, int64_t block) {
-    for_each_tile(block, [&](int64_t tile, auto width) {
+  for_each_group(in, out, [&](Groups groups) {
+    groups.each_tile([&](int64_t from, int64_t to, auto width) {
       for (int64_t oy = 0; oy < out.height; ++oy) {
         for (int64_t ox = 0; ox < out.width; ++ox) {
           const WindowSpan span = window_span(in, window, oy, ox);
           TileValues<float, decltype(width)> total(width);
           for (int64_t iy = span.y0; iy < span.y1; ++iy) {
             for (int64_t ix = span.x0; ix < span.x1; ++ix) {
-              const T* values = x + from + (iy * in.width + ix) * block + tile;
+              const T* values = x + from + (iy * in.width + ix) * groups.block;
 #pragma omp simd
               for (int64_t c = 0; c < width; ++c) total[c] += load(values[c]);
             }
           }
-          T* target = y + to + (oy * out.width + ox) * block + tile;
+          T* target = y + to + (oy * out.width + ox) * groups.block;
 #pragma omp simd
           for (int64_t c = 0; c < width; ++c) store(target[c], total[c] / span.divisor);
         }

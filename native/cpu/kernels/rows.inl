@@ -118,21 +118,20 @@ void for_each_channel_group(int64_t channels, const F& f) {
   for (int64_t c = 0; c < channels; c += kChannelGroup) f(c, std::min(kChannelGroup, channels - c));
 }
 
-/// A value for each channel of a tile's rows, zeros at first.
-template <class Value, class Width>
+/// A value for each channel of a tile, zeros at first; kRows times where so many narrow rows are taken for one.
+template <class Value, class Width, int64_t kRows = 1>
 class TileValues {
  public:
-  explicit TileValues(Width width) { std::fill_n(values_, size(width), Value{}); }
+  explicit TileValues(Width width) : width_(width) { std::fill_n(values_, size(), Value{}); }
   Value& operator[](int64_t channel) { return values_[channel]; }
-  /// Values of a row, or of some narrow ones side by side.
-  int64_t size(Width width) const { return is_narrow<Width>() ? room() : static_cast<int64_t>(width); }
-  /// Adds up what the rows of a wide one gave their channels, and gives all of them the sum.
+  int64_t size() const { return kRows * width_; }
+  /// Adds up what the rows gave their channels, and gives all of them the sum.
   void join_rows() {
-    if constexpr (is_narrow<Width>()) {
-      for (int64_t c = 0; c < kNarrowRow; ++c) {
+    if constexpr (kRows > 1) {
+      for (int64_t c = 0; c < Width::value; ++c) {
         Value sum{};
-        for (int64_t row = 0; row < kRowsAtOnce; ++row) sum += values_[row * kNarrowRow + c];
-        for (int64_t row = 0; row < kRowsAtOnce; ++row) values_[row * kNarrowRow + c] = sum;
+        for (int64_t row = 0; row < kRows; ++row) sum += values_[row * Width::value + c];
+        for (int64_t row = 0; row < kRows; ++row) values_[row * Width::value + c] = sum;
       }
     }
   }
@@ -145,10 +144,15 @@ class TileValues {
  private:
   static constexpr int64_t room() {
     if constexpr (std::is_integral_v<Width>) return kTile;
-    else return Width::value * (is_narrow<Width>() ? kRowsAtOnce : 1);
+    else return Width::value * kRows;
   }
+  [[no_unique_address]] Width width_;
   Value values_[room()];
 };
+
+/// Of the rows that for_each_wide_row gives.
+template <class Value, class Width>
+using WideValues = TileValues<Value, Width, is_narrow<Width>() ? kRowsAtOnce : 1>;
 
 /// Asks for values that are read some rows later: with several streams the processor does not see early enough what comes next.
 /// Rows narrower than a cache line are left to it.
