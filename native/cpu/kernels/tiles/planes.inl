@@ -2,8 +2,8 @@
 //
 // The rows of a tile lie at one distance from each other. So lines of the input are copied with a border of zeros, and all the
 // outputs of a slab of lines are taken for one row of outputs, q = line * columns + x: the pixels under a tap then begin at
-// q * row_pixels + the tap's own offset. The last outputs of a line lie over its edge; nobody reads them. Where lines are left out
-// (strides), each phase of the stride has a plane of its own.
+// q * row_pixels + the tap's own offset. The last outputs of a line lie over its edge; nobody reads them. Where lines are left
+// out (strides), each phase of the stride has a plane of its own.
 struct TilePlanes {
   TilePlanes(const TapGrid& tap_grid, std::span<const Tap> taps) : grid(tap_grid) {
     if (taps.empty()) return;

@@ -1,8 +1,8 @@
 // Convolutions in bfloat16 as products of tiles, forward and data gradient. Included by variant.cpp inside the variant's own
 // namespace.
 //
-// A thread takes a block of outputs whose inputs stay in the second-level cache and multiplies them with a pair of tiles of columns
-// after the other: 32 x 32 sums stay in registers over the whole depth.
+// A thread takes a block of outputs whose inputs stay in the second-level cache and multiplies them with a pair of tiles of
+// columns after the other: 32 x 32 sums stay in registers over the whole depth.
 
 /// Bytes of input that a block of outputs reads.
 constexpr int64_t kTileBlockBytes = 512 * 1024;
@@ -10,7 +10,10 @@ constexpr int64_t kTileBlockBytes = 512 * 1024;
 /// How a product is cut.
 struct TileCut {
   TileCut(const TapGrid& grid, std::span<const Tap> job_taps, int64_t threads)
-      : planes(grid, job_taps), channels(grid.in.channels), taps(job_taps), in_place(planes.in_place && channels % kTileDepth == 0) {
+      : planes(grid, job_taps),
+        channels(grid.in.channels),
+        taps(job_taps),
+        in_place(planes.in_place && channels % kTileDepth == 0) {
     const int64_t images = grid.out.images;
     if (in_place) {
       // The image is one line of all pixels.
@@ -22,7 +25,8 @@ struct TileCut {
       return;
     }
     const int64_t line_bytes = planes.phases * planes.line_pixels() * channels * static_cast<int64_t>(sizeof(Bfloat16));
-    const int64_t wanted = std::clamp<int64_t>(kTileBlockBytes / line_bytes, planes.more_lines + 1, std::max<int64_t>(grid.height, planes.more_lines + 1));
+    const int64_t wanted = std::clamp<int64_t>(kTileBlockBytes / line_bytes, planes.more_lines + 1,
+                                               std::max<int64_t>(grid.height, planes.more_lines + 1));
     slabs_an_image = (grid.height + wanted - 1) / wanted;
     lines = (grid.height + slabs_an_image - 1) / slabs_an_image;
     slabs_an_image = (grid.height + lines - 1) / lines;
@@ -79,7 +83,8 @@ class TileBlock {
       point_at_outputs(first_row(), rows(0), targets_);
       // Tiles must not reach over the end of the input.
       const int64_t rest = grid.rows() % kPairSide;
-      if (first_row() + rows(0) == grid.rows()) std::copy_n(job_.x + (grid.rows() - rest) * cut_.channels, rest * cut_.channels, input_);
+      if (first_row() + rows(0) == grid.rows())
+        std::copy_n(job_.x + (grid.rows() - rest) * cut_.channels, rest * cut_.channels, input_);
       return;
     }
     for (int64_t s = 0; s < slabs(); ++s) {
@@ -108,7 +113,9 @@ class TileBlock {
         pair.a = input(s, row);
         Bfloat16* const* targets = targets_ + s * cut_.target_rows() + row;
         // Memory is slower than these products: what is written is asked for in time.
-        for (int64_t r = 0; r < pair.rows; ++r) __builtin_prefetch(targets[r] + column, 1);
+        for (int64_t r = 0; r < pair.rows; ++r) {
+          if (targets[r]) __builtin_prefetch(targets[r] + column, 1);
+        }
         multiply_tiles(pair);
         write(targets, pair.rows, column);
       }
@@ -191,7 +198,7 @@ class TileBlock {
 /// Outputs that no tap reaches.
 inline void finish_without_taps(const TapProduct<Bfloat16>& job) {
   const TapGrid& grid = job.grid;
-#pragma omp parallel for collapse(3) schedule(static) num_threads(static_cast <int>(job.threads))
+#pragma omp parallel for collapse(3) schedule(static) num_threads(static_cast<int>(job.threads))
   for (int64_t n = 0; n < grid.out.images; ++n) {
     for (int64_t y = 0; y < grid.height; ++y) {
       for (int64_t x = 0; x < grid.width; ++x) {
@@ -213,7 +220,7 @@ inline void tile_product(const TapProduct<Bfloat16>& job) {
   if (job.taps.empty()) return finish_without_taps(job);
   const TileCut cut(job.grid, job.taps, job.threads);
   const int64_t tasks = cut.blocks * cut.panels();
-#pragma omp parallel num_threads(static_cast <int>(job.threads))
+#pragma omp parallel num_threads(static_cast<int>(job.threads))
   {
     const TilesInUse tiles;
     const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();

@@ -1,6 +1,6 @@
 // Products of tiles of bfloat16, summed in float32, by the processor's own: eight registers of 16 rows of 64 bytes, and an
-// instruction that multiplies two of them (AMX: Intel's Instruction Set Extensions, chapter 3). Included by variant.cpp inside the
-// variant's own namespace.
+// instruction that multiplies two of them (AMX: Intel's Instruction Set Extensions, chapter 3). Included by variant.cpp inside
+// the variant's own namespace.
 //
 //   sums(16, 16) += a(16, 32) * b(32, 16)      b's rows lie in pairs: (16, 16, 2)
 

@@ -2,29 +2,24 @@
 //
 //   dW(in, out, tap) = sum over rows of x(in, row under the tap) * dy(row, out)
 //
-// The depth are rows of outputs, so x is turned: a line of values for each channel, in which a tap is a shift. Rows over the edge of
-// a line (planes.inl) have zeros for dy.
+// The depth are rows of outputs, so x is turned: a line of values for each channel, in which a tap is a shift. Rows over the edge
+// of a line (planes.inl) have zeros for dy.
 
 /// Bytes of dy that are multiplied at a time.
 constexpr int64_t kTileGradientBytes = 1024 * 1024;
 /// Bytes that the sums of all row parts may take, if there is more than one.
 constexpr int64_t kTileGradientSums = 4 * 1024 * 1024;
 
-/// How a weight gradient is cut: row parts are summed by themselves and depend on the layout alone, so the same sums come about in the
-/// same order whatever the number of threads.
+/// How a weight gradient is cut: row parts are summed by themselves and depend on the layout alone, so the same sums come about
+/// in the same order whatever the number of threads.
 struct TileGradientCut {
-  TileGradientCut(const TapGrid& tap_grid, std::span<const Tap> job_taps, int64_t threads) : planes(tap_grid, job_taps), grid(tap_grid), taps(job_taps) {
+  TileGradientCut(const TapGrid& tap_grid, std::span<const Tap> job_taps, int64_t threads)
+      : planes(tap_grid, job_taps), grid(tap_grid), taps(job_taps) {
     // Where the input has few channels, the values under a run of taps are taken for channels.
     joins_runs = grid.in.channels < kTileSide && taps.size() > 1;
-    const int64_t all = static_cast<int64_t>(taps.size());
-    if (joins_runs) {
-      for_each_run(taps, grid.in.channels, [&](size_t /*first*/, int64_t count, int64_t /*steps*/) {
-        ++shifts;
-        run_taps = std::max(run_taps, count);
-      });
-    } else {
-      shifts = all;
-    }
+    int64_t run_taps = 1;
+    if (joins_runs) for_each_run(taps, 1, [&](size_t, int64_t count, int64_t) { run_taps = std::max(run_taps, count); });
+    for_each_shift([&](int64_t, const Tap&) { ++shifts; });
     depth = grid.in.channels * run_taps;
     pixel_phases = joins_runs ? 1 : std::min(planes.row_pixels, planes.high.x - planes.low.x + 1);
     in_tiles = (depth + kTileSide - 1) / kTileSide;
@@ -39,7 +34,8 @@ struct TileGradientCut {
       slab_rows = round_up((grid.rows() + blocks_wanted - 1) / blocks_wanted, kTileDepth);
       slabs_in_all = (grid.rows() + slab_rows - 1) / slab_rows;
     } else {
-      const int64_t lines_wanted = std::clamp<int64_t>(wanted / planes.columns, planes.more_lines + 1, std::max(grid.height, planes.more_lines + 1));
+      const int64_t lines_wanted =
+          std::clamp<int64_t>(wanted / planes.columns, planes.more_lines + 1, std::max(grid.height, planes.more_lines + 1));
       slabs_an_image = (grid.height + lines_wanted - 1) / lines_wanted;
       lines = (grid.height + slabs_an_image - 1) / slabs_an_image;
       slabs_an_image = (grid.height + lines - 1) / lines;
@@ -52,6 +48,17 @@ struct TileGradientCut {
     column_parts = joins_runs ? 1 : std::min((threads + row_parts - 1) / row_parts, (in_tiles + 1) / 2);
     part_tiles = round_up((in_tiles + column_parts - 1) / column_parts, 2);
     column_parts = (in_tiles + part_tiles - 1) / part_tiles;
+  }
+
+  /// Calls f(shift, its first tap).
+  template <class F>
+  void for_each_shift(const F& f) const {
+    int64_t shift = 0;
+    if (joins_runs) {
+      for_each_run(taps, grid.in.channels, [&](size_t first, int64_t, int64_t) { f(shift++, taps[first]); });
+    } else {
+      for (const Tap& tap : taps) f(shift++, tap);
+    }
   }
 
   int64_t steps() const { return (slab_rows + kTileDepth - 1) / kTileDepth; }
@@ -72,22 +79,23 @@ struct TileGradientCut {
   int64_t output_slab() const { return steps() * kTileValues; }
   int64_t output_tile() const { return slabs * output_slab(); }
   int64_t zeros() const { return round_up(std::max(depth, grid.out.channels), kTileDepth); }
-  int64_t copy() const { return planes.in_place ? 0 : round_up(planes.values(lines, std::min(part_tiles * kTileSide, grid.in.channels)), kTileDepth); }
-  int64_t thread_values() const { return round_up(slabs * turned_slab() + out_tiles * output_tile() + zeros() + copy(), kTileDepth); }
+  int64_t copy() const {
+    return planes.in_place ? 0 : round_up(planes.values(lines, std::min(part_tiles * kTileSide, grid.in.channels)), kTileDepth);
+  }
+  int64_t thread_values() const {
+    return round_up(slabs * turned_slab() + out_tiles * output_tile() + zeros() + copy(), kTileDepth);
+  }
   // Of float32.
   int64_t shift_sums() const { return part_tiles * kTileSide * sums_row(); }
   int64_t part_sums() const { return shifts * shift_sums(); }
   int64_t parts() const { return row_parts * column_parts; }
-  int64_t thread_bytes() const {
-    return thread_values() * static_cast<int64_t>(sizeof(Bfloat16)) + pieces_bytes();
-  }
+  int64_t thread_bytes() const { return thread_values() * static_cast<int64_t>(sizeof(Bfloat16)) + pieces_bytes(); }
   int64_t pieces_bytes() const { return round_up(slabs * static_cast<int64_t>(sizeof(DepthPiece)), kLineBytes); }
 
   TilePlanes planes;
   TapGrid grid;
   std::span<const Tap> taps;
   bool joins_runs;
-  int64_t run_taps = 1;
   int64_t shifts = 0;  // taps, or runs where they are joined
   int64_t depth;       // channels, or values of a run
   int64_t pixel_phases;
@@ -122,7 +130,8 @@ class TileGradientPart {
   }
 
   void compute() {
-    const int64_t begin = cut_.slabs_in_all * row_part_ / cut_.row_parts, end = cut_.slabs_in_all * (row_part_ + 1) / cut_.row_parts;
+    const auto first_slab = [&](int64_t part) { return cut_.slabs_in_all * part / cut_.row_parts; };
+    const int64_t begin = first_slab(row_part_), end = first_slab(row_part_ + 1);
     for (int64_t slab = begin; slab < end; slab += cut_.slabs) {
       const int64_t count = std::min(cut_.slabs, end - slab);
       for (int64_t s = 0; s < count; ++s) prepare(slab + s, s);
@@ -145,10 +154,12 @@ class TileGradientPart {
     copy_planes(planes, job_.x, image, line, cut_.lines, first_tile_ * kTileSide, copied, copy_);
     for (int64_t phase = 0; phase < planes.phases; ++phase) {
       for (int64_t pixel = 0; pixel < cut_.pixel_phases; ++pixel, turned += cut_.turned_phase()) {
-        turn(copy_ + (phase * planes.plane_pixels(cut_.lines) + pixel) * copied, planes.row_pixels * copied, cut_.turned_rows(), turned);
+        turn(copy_ + (phase * planes.plane_pixels(cut_.lines) + pixel) * copied, planes.row_pixels * copied, cut_.turned_rows(),
+             turned);
       }
     }
-    pair_outputs((image * cut_.grid.height + line) * cut_.grid.width, std::min(cut_.lines, cut_.grid.height - line) * cut_.grid.width, s);
+    pair_outputs((image * cut_.grid.height + line) * cut_.grid.width,
+                 std::min(cut_.lines, cut_.grid.height - line) * cut_.grid.width, s);
   }
 
   /// (rows, channels), `step` values from row to row, to (channels, turned_row), filled up with zeros.
@@ -162,15 +173,15 @@ class TileGradientPart {
         for (int64_t i = 0; i < kLanes; ++i)
           square[i] = reinterpret_cast<Vector>(pair_words(at[2 * i] + c, at[2 * i + 1] + c, lanes));
         transpose(square);
-        for (int64_t i = 0; i < kLanes; ++i)
-          *reinterpret_cast<Vector*>(to + (c + i) * cut_.turned_row() + row) = square[i];
+        for (int64_t i = 0; i < kLanes; ++i) *reinterpret_cast<Vector*>(to + (c + i) * cut_.turned_row() + row) = square[i];
       }
     }
   }
 
   /// dy of grid positions as tiles (tile of columns, step), zeros where a row lies over the edge of a line.
   void pair_outputs(int64_t position, int64_t count, int64_t s) const {
-    const int64_t width = cut_.grid.width, columns = cut_.planes.in_place ? width : cut_.planes.columns, channels = cut_.grid.out.channels;
+    const int64_t width = cut_.grid.width, channels = cut_.grid.out.channels;
+    const int64_t columns = cut_.planes.in_place ? width : cut_.planes.columns;
     int64_t x = 0;  // in place, lines follow each other
     const Bfloat16* dy = job_.dy + position * channels;
     for (int64_t step = 0; step < cut_.steps(); ++step) {
@@ -205,8 +216,7 @@ class TileGradientPart {
                   .add = add};
     for (int64_t in = 0; in < tiles_; in += 2) {
       pair.rows = std::min<int64_t>(2, tiles_ - in) * kTileSide;
-      int64_t shift = 0;
-      const auto multiply_shift = [&](const Tap& tap) {
+      cut_.for_each_shift([&](int64_t shift, const Tap& tap) {
         pair.a = turned_ + offset(tap) + in * kTileSide * cut_.turned_row();
         for (int64_t out = 0; out < cut_.out_tiles; out += 2) {
           pair.column_tiles = std::min<int64_t>(2, cut_.out_tiles - out);
@@ -214,13 +224,7 @@ class TileGradientPart {
           pair.sums = sums_ + shift * cut_.shift_sums() + in * kTileSide * cut_.sums_row() + out * kTileSide;
           multiply_tiles(pair);
         }
-        ++shift;
-      };
-      if (cut_.joins_runs) {
-        for_each_run(cut_.taps, cut_.grid.in.channels, [&](size_t first, int64_t, int64_t) { multiply_shift(cut_.taps[first]); });
-      } else {
-        for (const Tap& tap : cut_.taps) multiply_shift(tap);
-      }
+      });
     }
   }
 
@@ -228,7 +232,8 @@ class TileGradientPart {
   int64_t offset(const Tap& tap) const {
     if (cut_.planes.in_place) return 0;
     const int64_t x = cut_.joins_runs ? 0 : tap.x - cut_.planes.low.x, step = cut_.planes.row_pixels;
-    return (cut_.planes.phase(tap) * cut_.pixel_phases + x % step) * cut_.turned_phase() + cut_.planes.line(tap) * cut_.planes.columns + x / step;
+    return (cut_.planes.phase(tap) * cut_.pixel_phases + x % step) * cut_.turned_phase() +
+           cut_.planes.line(tap) * cut_.planes.columns + x / step;
   }
 
   const TapWeightGradient<Bfloat16>& job_;
@@ -245,12 +250,14 @@ class TileGradientPart {
 };
 
 /// Adds up the row parts' sums of 16 x 16 of one shift into (out, in, tap).
-inline void join_tile_square(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t in_tile, int64_t out_tile, int64_t shift, const Tap& tap) {
+inline void join_tile_square(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t in_tile,
+                             int64_t out_tile, int64_t shift, const Tap& tap) {
   const int64_t column_part = in_tile / cut.part_tiles;
   Vector square[kLanes] = {};
   for (int64_t part = 0; part < cut.row_parts; ++part) {
     const float* sums = job.scratch + (part * cut.column_parts + column_part) * cut.part_sums();
-    const float* from = sums + shift * cut.shift_sums() + in_tile % cut.part_tiles * kTileSide * cut.sums_row() + out_tile * kTileSide;
+    const float* from =
+        sums + shift * cut.shift_sums() + in_tile % cut.part_tiles * kTileSide * cut.sums_row() + out_tile * kTileSide;
     for (int64_t i = 0; i < kLanes; ++i) square[i] += load_vector(from + i * cut.sums_row());
   }
   transpose(square);
@@ -270,12 +277,7 @@ inline void join_tile_sums(const TapWeightGradient<Bfloat16>& job, const TileGra
 #pragma omp for collapse(2) schedule(static)
   for (int64_t out = 0; out < cut.out_tiles; ++out) {
     for (int64_t in = 0; in < cut.in_tiles; ++in) {
-      int64_t shift = 0;
-      if (cut.joins_runs) {
-        for_each_run(cut.taps, cut.grid.in.channels, [&](size_t first, int64_t, int64_t) { join_tile_square(job, cut, in, out, shift++, cut.taps[first]); });
-      } else {
-        for (const Tap& tap : cut.taps) join_tile_square(job, cut, in, out, shift++, tap);
-      }
+      cut.for_each_shift([&](int64_t shift, const Tap& tap) { join_tile_square(job, cut, in, out, shift, tap); });
     }
   }
 }
@@ -288,9 +290,10 @@ inline int64_t tile_gradient_scratch(const TapGrid& grid, std::span<const Tap> t
 
 inline void tile_weight_gradient(const TapWeightGradient<Bfloat16>& job) {
   const TileGradientCut cut(job.grid, job.taps, job.threads);
-#pragma omp parallel num_threads(static_cast <int>(job.threads))
+#pragma omp parallel num_threads(static_cast<int>(job.threads))
   {
-    auto* scratch = reinterpret_cast<std::byte*>(job.scratch + cut.parts() * cut.part_sums()) + omp_get_thread_num() * cut.thread_bytes();
+    auto* scratch =
+        reinterpret_cast<std::byte*>(job.scratch + cut.parts() * cut.part_sums()) + omp_get_thread_num() * cut.thread_bytes();
 #pragma omp for schedule(static)
     for (int64_t part = 0; part < cut.parts(); ++part) {
       const TilesInUse tiles;
