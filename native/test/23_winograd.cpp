@@ -2,30 +2,16 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cmath>
 #include <random>
 #include <vector>
 
 #include "cpu/kernels/kernels.h"
+#include "test/kernel_cases.h"
 
 namespace dl::test {
 namespace {
 
 using namespace dl::cpu;
-
-template <class T>
-std::vector<T> normal_values(int64_t count, std::mt19937& random) {
-  std::normal_distribution<float> distribution;
-  std::vector<T> values(static_cast<size_t>(count));
-  for (T& value : values) cpu::store(value, distribution(random));
-  return values;
-}
-
-/// Position of a value in memory.
-size_t place(const Layout& layout, int64_t image, int64_t channel, int64_t y, int64_t x) {
-  const int64_t block = layout.block(), group = image * layout.blocks() + channel / block;
-  return static_cast<size_t>((group * layout.spatial() + y * layout.width + x) * block + channel % block);
-}
 
 /// Calls f(image, out channel, in channel, out y, out x, in y, in x, tap) for every product of the definition.
 template <class F>
@@ -40,17 +26,6 @@ void for_each_product(const WinogradShape& s, const F& f) {
             if (iy < 0 || iy >= s.in.height || ix < 0 || ix >= s.in.width) continue;
             f(place(s.out, n, o, y, x), place(s.in, n, c, iy, ix), static_cast<size_t>((o * s.in.channels + c) * 9 + tap));
           }
-}
-
-/// ||actual - exact|| / ||exact||
-template <class T>
-double error(const std::vector<T>& actual, const std::vector<double>& exact) {
-  double difference = 0, norm = 0;
-  for (size_t i = 0; i < exact.size(); ++i) {
-    const double d = static_cast<double>(cpu::load(actual[i])) - exact[i];
-    difference += d * d, norm += exact[i] * exact[i];
-  }
-  return std::sqrt(difference / norm);
 }
 
 /// Forward without and with a last stage, data gradient and weight gradient, set and added, against the definition in float64.

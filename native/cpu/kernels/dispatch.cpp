@@ -18,6 +18,9 @@ extern const KernelTable kTable;
 namespace avx512 {
 extern const KernelTable kTable;
 }
+namespace avx512_bf16 {
+extern const KernelTable kTable;
+}
 namespace amx {
 extern const KernelTable kTable;
 }
@@ -41,6 +44,7 @@ const KernelTable& kernels() {
   static const KernelTable& best = []() -> const KernelTable& {
     // oneDNN has asked the operating system for the tiles, then.
     if (allows(dnnl::cpu_isa::avx512_core_amx)) return amx::kTable;
+    if (allows(dnnl::cpu_isa::avx512_core_bf16)) return avx512_bf16::kTable;
     if (allows(dnnl::cpu_isa::avx512_core)) return avx512::kTable;
     if (allows(dnnl::cpu_isa::avx2) && __builtin_cpu_supports("fma")) return avx2::kTable;
     return baseline::kTable;

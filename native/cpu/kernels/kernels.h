@@ -197,6 +197,7 @@ struct KernelTable {
   const WinogradKernels<float>* winograd;
   const WinogradKernels<Bfloat16>* winograd_bfloat16;
   const TapProductKernels<Bfloat16>* tap_product_bfloat16;
+  const TapGradientKernels* grouped_tap_gradient;
   const TapProductKernels<float>* tap_product;
   const FewChannelsKernels* few_channels;
   const DepthwiseKernels<float>* depthwise;

@@ -95,6 +95,13 @@ struct TapProductKernels {
   void (*weight_gradient)(const TapWeightGradient<T>& job);
 };
 
+/// Weight gradients in bfloat16 of activations in groups of 16 channels.
+struct TapGradientKernels {
+  int64_t (*scratch)(const TapGrid& grid, std::span<const Tap> taps, int64_t threads);
+  /// The same sums in the same order whatever the number of threads.
+  void (*gradient)(const TapWeightGradient<Bfloat16>& job);
+};
+
 struct FewChannelsKernels {
   int64_t (*scratch)(const FewChannelsGradient& job);
   void (*gradient)(const FewChannelsGradient& job);

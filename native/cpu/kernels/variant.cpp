@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <type_traits>
 #include <vector>
-#if defined(__AMX_BF16__)
+#if defined(__AVX512BF16__)
 #include <immintrin.h>
 #endif
 
@@ -55,6 +56,11 @@ namespace {
 #include "cpu/kernels/depthwise.inl"
 #include "cpu/kernels/few_channels.inl"
 #include "cpu/kernels/fully_connected.inl"
+#endif
+#if defined(__AVX512BF16__)
+#include "cpu/kernels/pairs.inl"
+// What multiplies pairs comes after them.
+#include "cpu/kernels/pair_gradient.inl"
 #endif
 #if defined(__AMX_BF16__)
 #include "cpu/kernels/tiles/tiles.inl"
@@ -118,6 +124,11 @@ const KernelTable kTable = {
     .tap_product_bfloat16 = &kTileTapProduct,
 #else
     .tap_product_bfloat16 = nullptr,
+#endif
+#if defined(__AVX512BF16__)
+    .grouped_tap_gradient = &kPairGradient,
+#else
+    .grouped_tap_gradient = nullptr,
 #endif
 #if defined(__AVX512F__)
     .tap_product = &kTapProduct,

@@ -34,7 +34,7 @@ struct VectorPack {
   static void store(float* to, Vector values) { store_vector(to, values); }
   /// As cpu::store(Bfloat16&, float) does it; the processor's instruction has zeros for values below 2^-126.
   static void store(Bfloat16* to, Vector values) {
-#if defined(__AMX_BF16__)
+#if defined(__AVX512BF16__)
     *reinterpret_cast<Half*>(to) = reinterpret_cast<Half>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(values)));
 #else
     typedef uint32_t Bits __attribute__((vector_size(kLanes * sizeof(uint32_t))));

@@ -1,10 +1,12 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 
 #include "cpu/convolution_weights.h"
 #include "cpu/gradient_sum.h"
+#include "cpu/operations/grouped_gradient.h"
 #include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
 #include "cpu/weights.h"
@@ -12,7 +14,7 @@
 namespace dl::cpu {
 namespace {
 
-/// A convolution by oneDNN's primitives:
+/// A convolution by oneDNN's primitives, some weight gradients by own kernels:
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
 template <class T>
 class DirectConvolution final : public Operation {
@@ -35,18 +37,7 @@ class DirectConvolution final : public Operation {
 
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
-    if (!builder.frozen(node_) && has_few_channels()) {
-      few_channels_scratch_ = builder.scratch(float_bytes(kernels().few_channels->scratch(few_channels_gradient())));
-      if (shape_.bias) {
-        bias_gradient_ =
-            builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
-      }
-    } else if (!builder.frozen(node_)) {
-      const PrimitiveChoice weights = backward_weights_choice(shape_);
-      backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
-      weight_gradient_ = WeightGradient(builder, shape_.weights, weights_offset_, weights.weights);
-      if (shape_.bias) bias_gradient_ = builder.scratch(shape_.out.channels * static_cast<int64_t>(sizeof(float)));
-    }
+    if (!builder.frozen(node_)) plan_weight_gradient(builder);
     if (!builder.wants_gradient(input_)) return;
     const PrimitiveChoice data = backward_data_choice(shape_);
     data_copy_ = copies_.add(builder, data.weights);
@@ -93,6 +84,8 @@ class DirectConvolution final : public Operation {
       weight_gradient_.store(batch);
     }
     if (few_channels_scratch_ >= 0) compute_few_channels_gradient(batch);
+    if (grouped_) grouped_->compute(arena_, x_, gradient_.buffer(), weights_offset_, batch);
+    if (shape_.bias && (few_channels_scratch_ >= 0 || grouped_)) compute_bias_gradient(batch);
     if (shape_.bias && backward_weights_) {
       const float* from = arena_.at<float>(bias_gradient_);
       float* to = batch.gradients + bias_offset_;
@@ -103,6 +96,23 @@ class DirectConvolution final : public Operation {
   }
 
  private:
+  void plan_weight_gradient(PlanBuilder& builder) {
+    if (has_few_channels()) {
+      few_channels_scratch_ = builder.scratch(float_bytes(kernels().few_channels->scratch(few_channels_gradient())));
+    } else if (GroupedGradient::applies(shape_)) {
+      grouped_.emplace(builder, shape_);
+    } else {
+      const PrimitiveChoice weights = backward_weights_choice(shape_);
+      backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
+      weight_gradient_ = WeightGradient(builder, shape_.weights, weights_offset_, weights.weights);
+      if (shape_.bias) bias_gradient_ = builder.scratch(float_bytes(shape_.out.channels));
+      return;
+    }
+    if (!shape_.bias) return;
+    bias_gradient_ =
+        builder.scratch(reduction_items(shape_.out) * shape_.out.padded_channels() * static_cast<int64_t>(sizeof(double)));
+  }
+
   /// Whether it is a first layer for which the own kernel of kernels/few_channels.inl computes the weight gradient: windows and
   /// outputs must fill its vectors.
   bool has_few_channels() const {
@@ -135,12 +145,14 @@ class DirectConvolution final : public Operation {
     job.accumulate = batch.accumulate;
     job.scratch = arena_.at<float>(few_channels_scratch_);
     kernels().few_channels->gradient(job);
-    if (!shape_.bias) return;
-    kernels().float32.bias_gradient({.layout = shape_.out,
-                                     .dy = job.dy,
-                                     .partial = arena_.at<double>(bias_gradient_),
-                                     .gradient = batch.gradients + bias_offset_,
-                                     .accumulate = batch.accumulate});
+  }
+
+  void compute_bias_gradient(const SubBatch& batch) const {
+    kernels().typed<T>().bias_gradient({.layout = shape_.out,
+                                        .dy = arena_.at<T>(gradient_.buffer()),
+                                        .partial = arena_.at<double>(bias_gradient_),
+                                        .gradient = batch.gradients + bias_offset_,
+                                        .accumulate = batch.accumulate});
   }
 
   int node_;
@@ -161,6 +173,7 @@ class DirectConvolution final : public Operation {
   BoundPrimitive forward_;
   BoundPrimitive backward_data_;
   BoundPrimitive backward_weights_;
+  std::optional<GroupedGradient> grouped_;
   WeightGradient weight_gradient_;
   GradientSum<T> gradient_;
   Arena arena_;
