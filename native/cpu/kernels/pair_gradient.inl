@@ -1,4 +1,3 @@
-
 // Weight gradients in bfloat16, activations in groups of 16 channels. Included by variant.cpp inside the variant's own namespace.
 //
 //   dW(in, out, tap) = sum over rows of x(row's pixel under the tap, in) * dy(row, out)
