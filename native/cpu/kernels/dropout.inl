@@ -30,25 +30,30 @@ void dropout(const Layout& layout, const T* x, T* y, float probability, uint64_t
   const float scale = 1.0f / (1.0f - probability);
   // A word w keeps its value where w * 2^-32 >= probability.
   const auto dropped = static_cast<uint64_t>(std::ceil(static_cast<double>(probability) * 0x1p32));
-  for_each_piece(layout, [&](int64_t first, int64_t rows, int64_t channel) {
-    const int64_t width = std::min(block, channels - channel);
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t position = first / block + r;  // (n * blocks + b) * spatial + s
-      const int64_t n = position / (spatial * blocks), s = position % spatial;
-      const int64_t begin = ((n + images_before) * spatial + s) * channels + channel, end = begin + width;
-      const T* from = x + first + r * block;
-      T* to = y + first + r * block;
+#pragma omp parallel for collapse(2) schedule(static)
+  for (int64_t n = 0; n < layout.images; ++n) {
+    for (int64_t s = 0; s < spatial; ++s) {
+      const int64_t begin = ((n + images_before) * spatial + s) * channels, end = begin + channels;
+      const auto place = [&](int64_t channel) { return ((n * blocks + channel / block) * spatial + s) * block + channel % block; };
       uint32_t words[kLanes * 4];
       for (int64_t i = begin / 4 * 4; i < end; i += kLanes * 4) {
         philox_words(static_cast<uint64_t>(i / 4), stream, static_cast<uint32_t>(step), key, words);
-        const int64_t first_value = std::max(i, begin), last_value = std::min(i + kLanes * 4, end);
+        // Channels of a group lie side by side.
+        int64_t first = std::max(i, begin);
+        for (const int64_t last = std::min(i + kLanes * 4, end); first < last;) {
+          const int64_t channel = first - begin, count = std::min(last - first, block - channel % block);
+          const T* from = x + place(channel);
+          T* to = y + place(channel);
+          const uint32_t* word = words + first - i;
 #pragma omp simd
-        for (int64_t k = first_value; k < last_value; ++k) {
-          const float value = load(from[k - begin]) * scale;
-          store(to[k - begin], words[k - i] < dropped ? 0.0f : value);
+          for (int64_t k = 0; k < count; ++k) {
+            const float value = load(from[k]) * scale;
+            store(to[k], word[k] < dropped ? 0.0f : value);
+          }
+          first += count;
         }
       }
-      for (int64_t c = width; c < block; ++c) store(to[c], 0.0f);
+      for (int64_t c = channels; c < layout.padded_channels(); ++c) store(y[place(c)], 0.0f);
     }
-  });
+  }
 }
