@@ -90,7 +90,12 @@ export async function augment(
     augmentation,
   });
   try {
-    await prepareAll(batch.count, plan, (error) => error, signal);
+    await prepareAll(
+      batch.count,
+      (index, prepare) => prepare(plan(index)),
+      (error) => error,
+      signal,
+    );
   } catch (error) {
     target.close();
     throw error;

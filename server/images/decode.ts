@@ -62,9 +62,8 @@ export async function decodeImages(
     starts.push(start);
     return start + size;
   }, 0);
-  const foreign = new Set<StagingBuffer>();
   const positionOf = (index: number) => images.positions?.[index] ?? index;
-  const plan = async (index: number): Promise<ImagePlan> => {
+  const turn = async (index: number, prepare: (image: ImagePlan) => Promise<void>): Promise<void> => {
     const position = positionOf(index);
     const goal = {
       ...placeOf(index),
@@ -75,18 +74,18 @@ export async function decodeImages(
       augmentation: null,
     };
     const file = { source: images.files, sourceOffset: starts[index] ?? 0, sourceBytes: images.sizes[index] ?? 0, pixels: null };
-    if (isNative(file.source.read(file.sourceOffset, Math.min(file.sourceBytes, SIGNATURE_BYTES)))) return { ...file, ...goal };
-    const bytes = file.source.read(file.sourceOffset, file.sourceBytes);
-    const { data, ...pixels } = await decodeForeign(bytes, position, preprocessing === null ? shape : null);
-    const source = stage([data]);
-    foreign.add(source);
-    return { source, sourceOffset: 0, sourceBytes: data.byteLength, pixels, ...goal };
+    if (isNative(file.source.read(file.sourceOffset, Math.min(file.sourceBytes, SIGNATURE_BYTES)))) return prepare({ ...file, ...goal });
+    const bytes = () => file.source.read(file.sourceOffset, file.sourceBytes);
+    await decodeForeign(bytes, position, preprocessing === null ? shape : null, async ({ data, ...pixels }) => {
+      const source = stage([data]);
+      try {
+        await prepare({ source, sourceOffset: 0, sourceBytes: data.byteLength, pixels, ...goal });
+      } finally {
+        source.close();
+      }
+    });
   };
-  try {
-    await prepareAll(images.sizes.length, plan, (error, index) => refusal(error, positionOf(index)), signal);
-  } finally {
-    for (const buffer of foreign) buffer.close();
-  }
+  await prepareAll(images.sizes.length, turn, (error, index) => refusal(error, positionOf(index)), signal);
 }
 
 /** A buffer that holds these bytes, one after the other. */

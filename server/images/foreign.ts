@@ -34,16 +34,32 @@ const GREY_SPACES: ReadonlySet<string> = new Set(['b-w', 'grey16']);
 const COLOUR_SPACES: ReadonlySet<string> = new Set(['srgb', 'rgb', 'rgb16', 'cmyk']);
 
 /** libuv has 4 threads: one stays free for the files of other calls. */
-const decodeSlot = limitConcurrency(Math.min(3, availableParallelism()));
+const DECODERS = Math.min(3, availableParallelism());
+const decodeSlot = limitConcurrency(DECODERS);
+
+/** Images whose pixels exist at a time, of all calls together: those that are being decoded, and as many that are being resized. */
+export const DECODED_AT_ONCE = 2 * DECODERS;
+const pixelsSlot = limitConcurrency(DECODED_AT_ONCE);
 
 /**
  * Decodes WebP, TIFF or GIF by libvips to 8 bits a channel: of 16 bits the upper 8 are taken, of several pages or frames the first. EXIF
  * orientation and colour profiles are not applied.
  *
+ * @param file is asked for when its turn comes
  * @param exact what the header must promise before a pixel is decoded; null where any size will do, and CMYK, which becomes RGB
- * @throws Refusal IMAGE_UNDECODABLE, WRONG_IMAGE_WIDTH, WRONG_IMAGE_HEIGHT or WRONG_IMAGE_CHANNELS with the index of the image
+ * @param use the pixels are there until it settles, and no longer: a small file may hold many
+ * @throws Refusal IMAGE_UNDECODABLE, WRONG_IMAGE_WIDTH, WRONG_IMAGE_HEIGHT or WRONG_IMAGE_CHANNELS with the index of the image; what `use` throws
  */
-export function decodeForeign(file: Uint8Array, index: number, exact: ExactSize | null): Promise<DecodedPixels> {
+export function decodeForeign(
+  file: () => Uint8Array,
+  index: number,
+  exact: ExactSize | null,
+  use: (pixels: DecodedPixels) => Promise<void>,
+): Promise<void> {
+  return pixelsSlot(async () => use(await decode(file(), index, exact)));
+}
+
+function decode(file: Uint8Array, index: number, exact: ExactSize | null): Promise<DecodedPixels> {
   return decodeSlot(async () => {
     const open = async () => sharp(file, { failOn: 'error', pages: 1, ignoreIcc: true, limitInputPixels: PIXEL_LIMIT });
     const image = await undecodable(index, open);
@@ -72,9 +88,9 @@ function checkHeader(header: Metadata, index: number, exact: ExactSize | null): 
 }
 
 /** libvips names the file and its own functions; the first line has the cause. */
-async function undecodable<Result>(index: number, decode: () => Promise<Result>): Promise<Result> {
+async function undecodable<Result>(index: number, work: () => Promise<Result>): Promise<Result> {
   try {
-    return await decode();
+    return await work();
   } catch (error) {
     const problem = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
     throw refuse('IMAGE_UNDECODABLE', { image: index, problem }, { cause: error });

@@ -26,13 +26,14 @@ export type ImagePlan = Omit<ImageRequest, 'index' | 'group'>;
 /**
  * Prepares images on threads of their own, none of which is libuv's or the event loop's; in no particular order.
  *
- * @param plan what is to be done with the image at this position; asked for when its turn comes, null where nothing is
+ * @param turn is taken by the image at this position: hands what is to be done to `prepare`, which resolves when the threads have done it.
+ * What it holds for that, it gives back at its end.
  * @param refusal what an image's failure means to the caller
- * @throws what `plan` or `refusal` give for the first image that fails, by position; the signal's reason once it is aborted
+ * @throws what `turn` or `refusal` give for the first image that fails, by position; the signal's reason once it is aborted
  */
 export async function prepareAll(
   count: number,
-  plan: (index: number) => ImagePlan | null | Promise<ImagePlan | null>,
+  turn: (index: number, prepare: (image: ImagePlan) => Promise<void>) => void | Promise<void>,
   refusal: (error: unknown, index: number) => unknown,
   signal: AbortSignal,
 ): Promise<void> {
@@ -43,18 +44,19 @@ export async function prepareAll(
   signal.addEventListener('abort', cancel);
   const indices = Array.from({ length: count }, (_, index) => index).values();
   const failures: { readonly index: number; readonly error: unknown }[] = [];
-  const prepare = async (index: number): Promise<void> => {
+  const work = async (index: number): Promise<void> => {
     signal.throwIfAborted();
-    const image = await plan(index);
-    signal.throwIfAborted();
-    if (image !== null) await imageWorkers().prepare({ ...image, index, group });
+    await turn(index, async (image) => {
+      signal.throwIfAborted();
+      await imageWorkers().prepare({ ...image, index, group });
+    });
   };
   const takeTurns = async (): Promise<void> => {
     // Images are begun in their order, so that none before the first failure is left out.
     for (const index of indices) {
       if (failures.length > 0) return;
       try {
-        await slot(() => prepare(index));
+        await slot(() => work(index));
       } catch (error) {
         failures.push({ index, error });
       }
