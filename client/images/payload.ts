@@ -1,6 +1,7 @@
 import { availableParallelism, endianness } from 'node:os';
 import { ImageBatch, PixelFormat } from '../../generated/dlclassifier/v1/image.js';
 import { type UploadBody, uploadBody } from '../upload/body.js';
+import { unsigned32 } from '../upload/unsigned.js';
 import { concurrently } from './concurrently.js';
 import {
   checkShape,
@@ -15,6 +16,7 @@ import {
   isPixelBatch,
   type PixelBatch,
   type PixelImage,
+  type Rectangle,
 } from './image.js';
 import { readImageFile } from './image_file.js';
 import { loadImage, type Preprocessing } from './load.js';
@@ -120,12 +122,18 @@ export function imageFiles(images: readonly Image[], options: ImageOptions): (Im
   });
 }
 
+/** Whether it lies in its image is for the server to say. */
+function checkRectangle({ row1, column1, row2, column2 }: Rectangle, name: string): void {
+  for (const [corner, value] of Object.entries({ row1, column1, row2, column2 })) unsigned32(value, `${name}.${corner}`);
+}
+
 /** What the server is to do with the files. */
 function preprocessingOf(files: readonly (ImageFile | FilePart)[], options: ImageOptions): Partial<ImageBatch> {
   const domains = files.map(domainOf);
   const cropped = domains.some((domain) => domain !== null);
   const normalizeContrast = options.normalizeContrast === true;
   if (options.files === 'preprocess') {
+    for (const [index, domain] of domains.entries()) if (domain !== null) checkRectangle(domain, `image ${index}: domain`);
     const rectangles = cropped ? domains.map((domain) => ({ rectangle: domain ?? undefined })) : [];
     return { preprocessing: { normalizeContrast }, domains: rectangles };
   }

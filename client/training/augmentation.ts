@@ -1,4 +1,5 @@
 import { Augmentation as AugmentationMessage, AugmentationMode, MirrorAxes } from '../../generated/dlclassifier/v1/augmentation.js';
+import { unsigned32, unsigned64 } from '../upload/unsigned.js';
 
 /**
  * Varies the images of a training batch at random, on the server, after they have been brought to the classifier's size: as HALCON's
@@ -52,8 +53,8 @@ export function encodeAugmentation(augmentation: Augmentation): AugmentationMess
   if (rotateStep !== undefined && rotateRange !== undefined) throw new TypeError('give rotateStep or rotateRange, not both');
   if (cropPercentage !== undefined && cropPixels !== undefined) throw new TypeError('give cropPercentage or cropPixels, not both');
   const message = AugmentationMessage.create({
-    seed: unsigned(seed, 'seed'),
-    counter: counter === undefined ? undefined : unsigned(counter, 'counter'),
+    seed: unsigned64(seed, 'augmentation.seed'),
+    counter: counter === undefined ? undefined : unsigned64(counter, 'augmentation.counter'),
     percentage,
     mode: methods === 'all' ? AugmentationMode.AUGMENTATION_MODE_ALL_METHODS : AugmentationMode.AUGMENTATION_MODE_ONE_METHOD,
     mirror: mirror === undefined ? MirrorAxes.MIRROR_AXES_UNSPECIFIED : MIRRORS[mirror],
@@ -63,13 +64,6 @@ export function encodeAugmentation(augmentation: Augmentation): AugmentationMess
   if (rotateStep !== undefined) message.rotation = { $case: 'rotateStep', value: rotateStep };
   if (rotateRange !== undefined) message.rotation = { $case: 'rotateRange', value: rotateRange };
   if (cropPercentage !== undefined) message.crop = { $case: 'cropPercentage', value: cropPercentage };
-  if (cropPixels !== undefined) message.crop = { $case: 'cropPixels', value: cropPixels };
+  if (cropPixels !== undefined) message.crop = { $case: 'cropPixels', value: unsigned32(cropPixels, 'augmentation.cropPixels') };
   return message;
-}
-
-function unsigned(value: number | bigint, name: string): bigint {
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new RangeError(`${name} is ${value}: give an integer`);
-  const integer = BigInt(value);
-  if (integer < 0n || integer >= 2n ** 64n) throw new RangeError(`${name} is ${value}: give 0..2^64 - 1`);
-  return integer;
 }

@@ -25,10 +25,10 @@ export class BatchCall {
     this.#stream = stream;
     this.#outgoing = new Outgoing(stream);
     this.responses = responses;
-    void this.#write({ call });
+    this.#write({ call }).catch((error: unknown) => this.fail(error));
   }
 
-  /** Sends a batch as fast as the server takes it. Resolves with false if the call has ended. */
+  /** Sends a batch as fast as the server takes it. Resolves with false if the call has ended; rejects where the batch cannot be encoded. */
   async send(step: StepCall): Promise<boolean> {
     const header = stepHeader(step);
     if (step.payload.body.byteLength === 0) return await this.#write({ header, commit: COMMIT_OF_NOTHING });
@@ -47,7 +47,12 @@ export class BatchCall {
     this.#stream.cancel();
   }
 
-  #write(fields: Partial<Pick<TrainBatchesRequest, 'call' | 'header' | 'commit'>>): Promise<boolean> {
-    return this.#outgoing.write(method.requestSerialize(TrainBatchesRequest.fromPartial(fields)));
+  /** Ends it because of something on this side: whoever reads the responses gets this error. */
+  fail(error: unknown): void {
+    this.#stream.destroy(error instanceof Error ? error : new Error(String(error), { cause: error }));
+  }
+
+  async #write(fields: Partial<Pick<TrainBatchesRequest, 'call' | 'header' | 'commit'>>): Promise<boolean> {
+    return await this.#outgoing.write(method.requestSerialize(TrainBatchesRequest.fromPartial(fields)));
   }
 }

@@ -11,7 +11,7 @@ import { canHelp, pauseBeforeRetry } from '../transport/retry.js';
 import { AnswerWatch } from './answer_watch.js';
 import { BatchCall } from './batch_call.js';
 import type { LabelledBatch } from './labelled_batch.js';
-import { type BatchOptions, type Prepared, QueuedBatch } from './queued_batch.js';
+import { type BatchOptions, QueuedBatch } from './queued_batch.js';
 import type { StepTarget } from './train_batch.js';
 
 export interface PipelineOptions extends CallOptions, BatchOptions {
@@ -63,6 +63,11 @@ export class BatchPipeline {
     const number = this.#started++;
     const queued = new QueuedBatch(number, `${this.#name}-${number}`, batch, this.target, this.options, this.#stop.signal);
     this.#batches.push(queued);
+    if (this.#finished) {
+      // After one that could not be sent.
+      queued.fail(new Error('the stream of batches was ended before this one'));
+      return;
+    }
     this.#unanswered.push(queued);
     this.#wakeSender();
     this.#run ??= this.#runCalls();
@@ -126,12 +131,13 @@ export class BatchPipeline {
     this.#call = call;
     const watch = new AnswerWatch(this.target.connection.transferTimeout(this.options), () => call.cancel());
     // Where nothing is in doubt the first batch need not wait for the server's word.
-    let sending = this.#unanswered.some(({ sent }) => sent) ? null : this.#send(call, watch);
+    const send = () => this.#send(call, watch).catch((error: unknown) => call.fail(error));
+    let sending = this.#unanswered.some(({ sent }) => sent) ? null : send();
     try {
       for await (const { requestId, outcome } of call.responses) {
         if (outcome?.$case === 'opened') {
           this.#takeApplied(outcome.value);
-          sending ??= this.#send(call, watch);
+          sending ??= send();
         } else {
           this.#takeAnswer(requestId, outcome);
           watch.answered(this.#unanswered.some(({ sent }) => sent));
@@ -167,18 +173,17 @@ export class BatchPipeline {
       const batch = await this.#afterNumber(last, call);
       if (batch === null) break;
       last = batch.number;
-      let prepared: Prepared;
       try {
-        prepared = await batch.prepared;
+        const prepared = await batch.prepared;
+        // While it was prepared the call may have ended: then nothing is sent, and no answer to be watched for.
+        if (this.#call !== call) return;
+        batch.sent = true;
+        watch.expect();
+        if (!(await call.send({ ...prepared, requestId: batch.requestId, expectedStep }))) return;
       } catch (error) {
         this.#endBefore(batch, error);
         break;
       }
-      // While it was prepared the call may have ended: then nothing is sent, and no answer to be watched for.
-      if (this.#call !== call) return;
-      batch.sent = true;
-      watch.expect();
-      if (!(await call.send({ ...prepared, requestId: batch.requestId, expectedStep }))) return;
     }
     call.end();
   }
@@ -220,7 +225,7 @@ export class BatchPipeline {
     if (result === null && !this.#continuesAfterRefusal) throw new HandledRefusal();
   }
 
-  /** A batch that cannot be prepared: those before it are trained, it and those after it are not. */
+  /** A batch that cannot be prepared or sent: those before it are trained, it and those after it are not. */
   #endBefore(batch: QueuedBatch, error: unknown): void {
     this.#finished = true;
     const ended = this.#unanswered.filter(({ number }) => number >= batch.number);

@@ -7,6 +7,7 @@ import type { ImagePayload } from '../images/payload.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
 import { send } from '../upload/send.js';
+import { unsigned64 } from '../upload/unsigned.js';
 
 /** The class of an image: its name, or its position in the parameter `classes`, counted from 0. */
 export type Label = string | number;
@@ -30,7 +31,7 @@ export function stepHeader(step: StepCall): TrainBatchHeader {
     images: step.payload.images,
     labels: [...step.labels],
     requestId: step.requestId,
-    expectedStep: step.expectedStep === undefined ? undefined : BigInt(step.expectedStep),
+    expectedStep: step.expectedStep === undefined ? undefined : unsigned64(step.expectedStep, 'expectedStep'),
     params: [...step.params],
     augmentation: step.augmentation,
   };

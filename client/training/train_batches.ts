@@ -3,6 +3,7 @@ import type { DlClassifierError } from '../errors/error.js';
 import type { ImageOptions } from '../images/payload.js';
 import { type CallOptions, untilAborted } from '../transport/call_options.js';
 import { withRetries } from '../transport/retry.js';
+import { unsigned64 } from '../upload/unsigned.js';
 import type { AugmentationOptions } from './augmentation.js';
 import { BatchPipeline } from './batch_pipeline.js';
 import { clearTrainResults } from './clear_results.js';
@@ -65,6 +66,7 @@ export async function* trainBatches(
 ): AsyncGenerator<TrainResult, void, undefined> {
   const { window = DEFAULT_WINDOW, retries = DEFAULT_RETRIES, signal } = options;
   if (!Number.isInteger(window) || window < 1) throw new RangeError(`window is ${window}: give an integer >= 1`);
+  if (options.expectedStep !== undefined) unsigned64(options.expectedStep, 'expectedStep');
   signal?.throwIfAborted();
   const pipeline = new BatchPipeline(
     target,
