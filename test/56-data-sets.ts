@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import sharp from 'sharp';
@@ -56,6 +56,15 @@ test('a folder of images: the class is the last folder, at any depth', async (t)
     { image: join(root, 'summer/apples/2.tif'), label: 'apples' },
   ]);
   t.deepEqual(await readImageFolder(`${root}/`), await readImageFolder(join(root, 'pears', '..')));
+});
+
+test('a folder of images is the same however its path is written', async (t) => {
+  const root = await temporaryFolder(t);
+  await write(root, { '1.5mm/a.png': '', 'cat/b.png': '', '.ipynb_checkpoints/c.png': '' });
+  const here = relative(process.cwd(), root);
+  for (const written of [root, `${root}/`, here, `./${here}`, `.//${here}/.`, join(root, 'cat', '..'), `${root}/cat/..`]) {
+    t.deepEqual((await readImageFolder(written)).classes, ['1.5mm', 'cat'], written);
+  }
 });
 
 test('a folder without images, or with an image that has no class, is refused', async (t) => {

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join, relative } from 'node:path';
 
 /** An image file with its class. */
 export interface FolderSample {
@@ -27,7 +27,7 @@ const ENDINGS: ReadonlySet<string> = new Set(['.jpg', '.jpeg', '.png', '.webp', 
 export async function readImageFolder(root: string): Promise<ImageFolder> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const images = paths.filter((path) => isImage(path.slice(root.length))).sort(byCodeUnits);
+  const images = paths.filter((path) => isImage(relative(root, path))).sort(byCodeUnits);
   if (images.length === 0) throw new Error(`${root} holds no images (${[...ENDINGS].join(', ')})`);
   const samples = images.map((image) => {
     if (join(dirname(image)) === join(root)) throw new Error(`${image} has no class: put it into a folder below ${root}`);
