@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
 import { Refusal } from '../server/errors/refusal.js';
 import { compact } from '../server/networks/compact.js';
+import { parseFileName } from '../server/networks/index.js';
 import { resnet18 } from '../server/networks/resnet18.js';
 import { defaultSettings } from '../server/parameters/settings.js';
 import { serializeClassifier } from '../server/store/classifier_file.js';
@@ -56,7 +57,32 @@ test('names as scripts for HALCON write them are kept', async (t) => {
   t.is((await t.context.folder.read('classifier.hdl')).fileName, 'classifier.hdl');
 });
 
-for (const name of ['', '.', '..', '../x', 'a/b', '/etc/passwd', '.hidden', 'a\0b', 'a b', 'ä', 'x'.repeat(129)]) {
+for (const [name, instead] of [
+  ['compact', 'my-compact'],
+  ['resnet18', 'my-resnet18'],
+  ['pretrained_dl_classifier_compact', 'my-compact'],
+  ['pretrained_dl_classifier_compact.hdl', 'my-compact'],
+  ['pretrained_dl_classifier_mine', 'my-mine'],
+  ['pretrained_dl_classifier_mine.hdl', 'my-mine'],
+  ['pretrained_dl_classifier_mine.safetensors', 'my-mine.safetensors'],
+] as const) {
+  test(`${name} would be read as a network: nothing is stored under it`, async (t) => {
+    const refusal = await refusalOf(() => t.context.folder.write(name, parts('x')));
+    t.is(refusal.number, 1303);
+    t.true(refusal.message.includes(`such as "${instead}"`), refusal.message);
+    t.deepEqual(await readdir(t.context.path), []);
+    t.is(parseFileName(instead).kind, 'stored');
+  });
+}
+
+test("names that only resemble a network's are allowed", (t) => {
+  for (const name of ['compact.safetensors', 'compact.hdl', 'compact2', 'my_pretrained_dl_classifier_x.hdl']) {
+    t.is(parseFileName(name).kind, 'stored');
+    t.notThrows(() => fileNameToWrite(name));
+  }
+});
+
+for (const name of ['', '.', '..', '.safetensors', '../x', 'a/b', '/etc/passwd', '.hidden', 'a\0b', 'a b', 'ä', 'x'.repeat(129)]) {
   test(`${JSON.stringify(name.slice(0, 20))} is no file name`, async (t) => {
     const write = await refusalOf(() => fileNameToWrite(name));
     t.is(write.number, 1303);
@@ -70,6 +96,9 @@ for (const name of ['', '.', '..', '../x', 'a/b', '/etc/passwd', '.hidden', 'a\0
 test('the longest name is allowed', (t) => {
   t.is(fileNameToWrite('x'.repeat(128)), `${'x'.repeat(128)}.safetensors`);
   t.is(fileNameToWrite('A-z_0.9'), 'A-z_0.9.safetensors');
+  const whole = `${'x'.repeat(128)}.safetensors`;
+  t.is(fileNameToWrite(whole), whole);
+  t.deepEqual(fileNamesToRead(whole), [whole]);
 });
 
 test('a file that is not there, a folder and a pipe are not found', async (t) => {

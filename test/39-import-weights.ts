@@ -74,6 +74,19 @@ test('our own networks take weights as stored classifiers', async (t) => {
   }
 });
 
+test('a name that would be read as a network is refused, whatever is imported', async (t) => {
+  const { client, daemon } = t.context;
+  const bytes = await weights(t.context, 2);
+  for (const name of ['resnet18', 'pretrained_dl_classifier_mine.hdl']) {
+    const refusal = await refusalOf(DlClassifierError, client.importWeights(bytes, 'resnet18', { name }));
+    t.like(refusal, { reason: 'WRONG_VALUE', metadata: { name: 'file_name' } });
+    t.false((await readdir(daemon.models)).some((file) => file.startsWith(name)));
+  }
+  await client.importWeights(bytes, 'resnet18', { name: 'x'.repeat(128) });
+  await using classifier = await client.readClassifier('x'.repeat(128));
+  t.is(await classifier.getParam('type'), 'resnet18');
+});
+
 test('weights for grey images make a classifier for grey images, and no network for colour', async (t) => {
   const { client } = t.context;
   await using grey = await client.readClassifier('resnet18', { pretrained: false, seed: 2 });

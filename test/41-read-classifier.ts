@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from '@grpc/grpc-js';
 import { encodeHeader, type TensorEntry } from '../server/store/safetensors.js';
@@ -81,11 +81,23 @@ test('reading the same file twice gives two independent classifiers', async (t) 
   t.deepEqual(await getParams(client, b, 'learning_rate', 'meta_data', 'step'), { learning_rate: [0.001], meta_data: [{}], step: [0n] });
 });
 
+for (const fileName of ['resnet18', 'pretrained_dl_classifier_compact.hdl', 'pretrained_dl_classifier_mine.hdl']) {
+  test(`${fileName}, which would not be read again, is no name for a classifier to store`, async (t) => {
+    const { client, daemon } = t.context;
+    const classifier = await readCompact(client);
+    const { metadata } = await refusalOf(call(client, 'writeClassifier', { classifier, fileName }));
+    t.is(metadata.number, '1303');
+    t.is(metadata.name, 'file_name');
+    t.regex(metadata.wanted ?? '', /ReadClassifier does not take for a network's, such as "my-(resnet18|compact|mine)"/);
+    t.false((await readdir(daemon.models)).some((name) => name.startsWith(fileName)));
+  });
+}
+
 test('a network goes before a stored file of its name', async (t) => {
   const { client } = t.context;
   const classifier = await readCompact(client);
   await train(client, classifier);
-  t.is((await call(client, 'writeClassifier', { classifier, fileName: 'compact' })).fileName, 'compact.safetensors');
+  t.is((await call(client, 'writeClassifier', { classifier, fileName: 'compact.safetensors' })).fileName, 'compact.safetensors');
   t.deepEqual(await getParams(client, await read(client, 'compact'), 'step'), { step: [0n] });
   t.deepEqual(await getParams(client, await read(client, 'compact.safetensors'), 'step'), { step: [1n] });
 });
