@@ -1,5 +1,7 @@
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <cmath>
 #include <random>
 #include <sstream>
@@ -7,7 +9,9 @@
 #include <vector>
 
 #include "cpu/kernels/bfloat16.h"
+#include "cpu/kernels/tap_product.h"
 #include "cpu/onednn.h"
+#include "cpu/operations/tap_parts.h"
 
 /// Convolutions to test single kernels of the CPU backend with.
 namespace dl::test {
@@ -80,6 +84,31 @@ double error(const std::vector<T>& actual, const std::vector<double>& exact) {
 /// Memory in which nothing is a number, so that what is read without having been written shows.
 inline std::vector<float> scratch_memory(int64_t values) {
   return std::vector<float>(static_cast<size_t>(values), std::nanf(""));
+}
+
+/// ||actual - exact|| / ||exact|| of sums of float32.
+constexpr double kExact = 2e-6;
+
+/// Set and added, by some numbers of threads, which give the same bits.
+inline void check_weight_gradient(const cpu::TapGradientKernels& kernel, const cpu::TapPart& part,
+                                  const std::vector<cpu::Bfloat16>& x, const std::vector<cpu::Bfloat16>& dy,
+                                  const std::vector<double>& exact) {
+  std::vector<double> twice = exact;
+  for (double& value : twice) value *= 2;
+  std::vector<float> dw(exact.size()), alone;
+  for (const int64_t threads : {1, 2, 5}) {
+    CAPTURE(threads);
+    const auto compute = [&](bool accumulate) {
+      std::vector<float> scratch = scratch_memory(kernel.scratch(part.grid, part.taps, threads));
+      kernel.gradient({part.grid, part.taps, threads, x.data(), dy.data(), dw.data(), accumulate, scratch.data()});
+    };
+    compute(false);
+    CHECK(error(dw, exact) < kExact);
+    if (alone.empty()) alone = dw;
+    CHECK(dw == alone);
+    compute(true);
+    CHECK(error(dw, twice) < kExact);
+  }
 }
 
 }  // namespace dl::test

@@ -249,35 +249,30 @@ class TileGradientPart {
   Bfloat16* copy_;
 };
 
-/// Adds up the row parts' sums of 16 x 16 of one shift into (out, in, tap).
-inline void join_tile_square(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t in_tile,
-                             int64_t out_tile, int64_t shift, const Tap& tap) {
-  const int64_t column_part = in_tile / cut.part_tiles;
-  Vector square[kLanes] = {};
-  for (int64_t part = 0; part < cut.row_parts; ++part) {
-    const float* sums = job.scratch + (part * cut.column_parts + column_part) * cut.part_sums();
-    const float* from =
-        sums + shift * cut.shift_sums() + in_tile % cut.part_tiles * kTileSide * cut.sums_row() + out_tile * kTileSide;
-    for (int64_t i = 0; i < kLanes; ++i) square[i] += load_vector(from + i * cut.sums_row());
+/// Where the sums of (in, tap) `value` and a tile of outputs lie, of the first row part.
+inline const float* tile_sums(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t value,
+                              int64_t out_tile) {
+  const int64_t window = static_cast<int64_t>(cut.taps.size());
+  int64_t depth = value / window, shift = value % window;
+  if (cut.joins_runs) {
+    const int64_t tap = shift;
+    cut.for_each_shift([&](int64_t of_run, const Tap& first) {
+      const int64_t place = tap - (&first - cut.taps.data());
+      if (place >= 0) shift = of_run, depth = place * cut.grid.in.channels + value / window;
+    });
   }
-  transpose(square);
-  const int64_t channels = cut.grid.in.channels, window = static_cast<int64_t>(cut.taps.size());
-  for (int64_t i = 0; i < kLanes && out_tile * kTileSide + i < cut.grid.out.channels; ++i) {
-    float* row = job.gradient + (out_tile * kTileSide + i) * channels * window;
-    for (int64_t lane = 0; lane < kLanes && in_tile * kTileSide + lane < cut.depth; ++lane) {
-      const int64_t d = in_tile * kTileSide + lane;
-      // The taps of a joined run follow each other in the filter.
-      float& target = row[d % channels * window + (&tap - cut.taps.data()) + d / channels];
-      target = job.accumulate ? target + square[i][lane] : square[i][lane];
-    }
-  }
+  const int64_t part_depth = cut.part_tiles * kTileSide;
+  return job.scratch + depth / part_depth * cut.part_sums() + shift * cut.shift_sums() + depth % part_depth * cut.sums_row() +
+         out_tile * kTileSide;
 }
 
 inline void join_tile_sums(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut) {
+  const int64_t values = cut.grid.in.channels * static_cast<int64_t>(cut.taps.size());
 #pragma omp for collapse(2) schedule(static)
   for (int64_t out = 0; out < cut.out_tiles; ++out) {
-    for (int64_t in = 0; in < cut.in_tiles; ++in) {
-      cut.for_each_shift([&](int64_t shift, const Tap& tap) { join_tile_square(job, cut, in, out, shift, tap); });
+    for (int64_t first = 0; first < values; first += kLanes) {
+      join_gradient_square(job, out * kTileSide, first, cut.row_parts, cut.column_parts * cut.part_sums(),
+                           [&](int64_t value) { return tile_sums(job, cut, value, out); });
     }
   }
 }
