@@ -1,5 +1,6 @@
+import { constants } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import anyTest, { type TestFn } from 'ava';
@@ -111,8 +112,38 @@ test('a file that is not there, a folder and a pipe are not found', async (t) =>
 test('a file beyond what can be read at once is refused before it is read', async (t) => {
   const { folder, path } = t.context;
   await writeFile(join(path, 'huge.safetensors'), '');
-  await truncate(join(path, 'huge.safetensors'), 2 ** 32);
+  await truncate(join(path, 'huge.safetensors'), constants.MAX_LENGTH + 1);
   t.is((await refusalOf(() => folder.read('huge'))).reason, 'FILE_NOT_OURS');
+});
+
+test('what could not be read again is refused, and the old file stays', async (t) => {
+  const { folder, path } = t.context;
+  await folder.write('a', parts('old'));
+  const totalBytes = constants.MAX_LENGTH + 1;
+  const huge = { parts: [Buffer.from('new')], totalBytes };
+  t.like(await refusalOf(() => folder.write('a', huge)), {
+    reason: 'LIMIT_EXCEEDED',
+    metadata: { limit: 'stored_file_bytes', got: String(totalBytes), maximum: String(constants.MAX_LENGTH) },
+  });
+  t.regex((await refusalOf(() => folder.write('a', huge))).message, /fewer classes, smaller images/);
+  t.is((await refusalOf(() => folder.writePretrained('resnet18.safetensors', huge))).reason, 'LIMIT_EXCEEDED');
+  t.is(await readFile(join(path, 'a.safetensors'), 'utf8'), 'old');
+  t.deepEqual(await readdir(path), ['a.safetensors']);
+});
+
+test.serial('a file beyond 2 GiB is read whole', async (t) => {
+  const { folder, path } = t.context;
+  const size = 2 ** 31 + 5;
+  const file = join(path, 'large.safetensors');
+  await writeFile(file, 'beginning');
+  // With a hole in it, so that it takes no room on the disk.
+  await truncate(file, size - 3);
+  await appendFile(file, 'end');
+  const { bytes } = await folder.read('large');
+  t.is(bytes.byteLength, size);
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, size);
+  t.is(text.toString('latin1', 0, 9), 'beginning');
+  t.is(text.toString('latin1', size - 4), '\0end');
 });
 
 test('a file that cannot be written is refused, and leaves nothing', async (t) => {

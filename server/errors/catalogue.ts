@@ -196,8 +196,9 @@ export const catalogue = {
     (m) => `expected_step is ${m.got}, the classifier's step is ${m.wanted}; another call trained it, read step and decide again`,
   ),
   LIMIT_EXCEEDED: entry(
-    { status: status.RESOURCE_EXHAUSTED, required: ['limit', 'got', 'maximum'] },
-    (m) => `${m.limit} is ${m.got}, this server admits ${m.maximum} in one call; send less at once or raise the server's limit`,
+    { status: status.RESOURCE_EXHAUSTED, required: ['limit', 'got', 'maximum'], optional: ['remedy'] },
+    (m) =>
+      `${m.limit} is ${m.got}, this server admits ${m.maximum} in one call; ${m.remedy ?? "send less at once or raise the server's limit"}`,
   ),
   SERVER_BUSY: entry(
     { status: status.RESOURCE_EXHAUSTED, retry: true, required: ['limit'] },

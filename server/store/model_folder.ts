@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:buffer';
+import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { refuse } from '../errors/refusal.js';
 import type { SerializedClassifier } from './classifier_file.js';
@@ -16,8 +17,11 @@ export interface FoundFile {
 /** Where users put trained weights of torchvision. */
 const PRETRAINED_FOLDER = 'pretrained';
 
-/** What fs.readFile takes. */
-const MAXIMUM_FILE_BYTES = 2 ** 31 - 1;
+/** A file is read into one buffer, of at most 4 GiB in Node.js 20. */
+const MAXIMUM_FILE_BYTES = constants.MAX_LENGTH;
+
+/** Bytes that are read at a time. */
+const PIECE_BYTES = 16 * 1024 * 1024;
 
 /** The folder of the stored classifiers. */
 export class ModelFolder {
@@ -27,20 +31,20 @@ export class ModelFolder {
    * Replaces the file of this name, in one step.
    *
    * @returns the name with its ending
-   * @throws Refusal WRONG_VALUE of a name that is not allowed, FILE_NOT_WRITABLE
+   * @throws Refusal WRONG_VALUE of a name that is not allowed, LIMIT_EXCEEDED of more than can be read again, FILE_NOT_WRITABLE
    */
-  async write(name: string, { parts }: SerializedClassifier): Promise<string> {
+  async write(name: string, classifier: SerializedClassifier): Promise<string> {
     const fileName = fileNameToWrite(name);
-    await this.#write(fileName, parts);
+    await this.#write(fileName, classifier);
     return fileName;
   }
 
-  /** Replaces trained weights, in one step. @throws Refusal FILE_NOT_WRITABLE */
-  async writePretrained(fileName: string, { parts }: SerializedClassifier): Promise<void> {
-    await this.#write(join(PRETRAINED_FOLDER, fileName), parts);
+  /** Replaces trained weights, in one step. @throws Refusal LIMIT_EXCEEDED, FILE_NOT_WRITABLE */
+  async writePretrained(fileName: string, weights: SerializedClassifier): Promise<void> {
+    await this.#write(join(PRETRAINED_FOLDER, fileName), weights);
   }
 
-  /** @throws Refusal FILE_NOT_FOUND, FILE_NOT_OURS */
+  /** @throws Refusal FILE_NOT_FOUND, FILE_NOT_OURS, SERVER_BUSY without memory */
   async read(name: string): Promise<{ fileName: string; bytes: Uint8Array }> {
     for (const fileName of fileNamesToRead(name)) {
       const bytes = await readWhole(join(this.path, fileName), fileName);
@@ -65,7 +69,11 @@ export class ModelFolder {
     return files.filter((file) => file !== null);
   }
 
-  async #write(fileName: string, parts: readonly Uint8Array[]): Promise<void> {
+  async #write(fileName: string, { parts, totalBytes }: SerializedClassifier): Promise<void> {
+    if (totalBytes > MAXIMUM_FILE_BYTES) {
+      const remedy = 'set fewer classes, smaller images or solver_type sgd';
+      throw refuse('LIMIT_EXCEEDED', { limit: 'stored_file_bytes', got: totalBytes, maximum: MAXIMUM_FILE_BYTES, remedy });
+    }
     const path = join(this.path, fileName);
     try {
       await mkdir(dirname(path), { recursive: true });
@@ -99,11 +107,37 @@ async function readWhole(path: string, fileName: string): Promise<Uint8Array | n
   if (found.size > MAXIMUM_FILE_BYTES) {
     throw refuse('FILE_NOT_OURS', { file_name: fileName, problem: `it has ${found.size} bytes, more than ${MAXIMUM_FILE_BYTES}` });
   }
+  const bytes = newBuffer(found.size);
   try {
-    return await readFile(path);
+    return await readInto(bytes, path);
   } catch (error) {
     if (isAbsent(error)) return null;
     throw refuse('FILE_NOT_FOUND', { file_name: fileName, problem: `it cannot be read: ${describe(error)}` }, { cause: error });
+  }
+}
+
+/** @throws Refusal SERVER_BUSY without memory */
+function newBuffer(bytes: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(bytes);
+  } catch (error) {
+    throw refuse('SERVER_BUSY', { limit: 'memory' }, { cause: error });
+  }
+}
+
+/** What the file has, as far as the buffer reaches; in pieces, since fs.readFile ends at 2 GiB. */
+async function readInto(bytes: Buffer, path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    let length = 0;
+    while (length < bytes.byteLength) {
+      const { bytesRead } = await file.read(bytes, length, Math.min(PIECE_BYTES, bytes.byteLength - length), length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return bytes.subarray(0, length);
+  } finally {
+    await file.close();
   }
 }
 
