@@ -1,6 +1,8 @@
-/** Trains with the client library: a step is a batch of 32 images down a stream of batches, as `trainBatches` sends it. */
+/** Trains with the client library: a step is a batch of 32 images down a stream of batches. */
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
+import { refusalError } from '../../client/errors/decode.js';
+import { imagePayload } from '../../client/images/payload.js';
 import {
   type Classifier,
   DlClassifierClient,
@@ -10,6 +12,9 @@ import {
   StepMismatchError,
   type TrainBatchesOptions,
 } from '../../client/index.js';
+import { BatchCall } from '../../client/training/batch_call.js';
+import { encodeLabels } from '../../client/training/step_call.js';
+import { Connection } from '../../client/transport/connection.js';
 import { drawBatches, loadPhotographs } from '../photographs.js';
 import { serve } from '../worker.js';
 import { BATCH_IMAGES, type Content, type Endpoint, IMAGE_BYTES, IMAGE_SIZE } from './case.js';
@@ -56,6 +61,8 @@ async function imagesOf(content: Content): Promise<readonly Images[]> {
 
 interface Prepared {
   readonly request: OurRequest;
+  /** Beside that of `classifier`, for calls that the client library does not make. */
+  readonly connection: Connection;
   readonly classifier: Classifier;
   readonly batches: readonly Images[];
   readonly options: TrainBatchesOptions;
@@ -71,6 +78,7 @@ async function prepareCase(request: OurRequest): Promise<Prepared> {
   const references = content === 'references' ? 'always' : 'never';
   return {
     request,
+    connection: new Connection(address, { tls }),
     classifier,
     batches: await imagesOf(content),
     options: content === 'jpeg' ? { references, files: 'send' } : { references, constantImages: true },
@@ -83,25 +91,55 @@ function bytesOf(images: Images): number {
   return data.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-/** A step that is never reached: the batch is taken in as a whole, and refused when it would be its turn. */
-const NO_STEP = 2 ** 40;
-
 /** Seconds of all batches together. */
-async function stream({ request, classifier, batches, options }: Prepared, steps: number): Promise<number[]> {
+async function stream(prepared: Prepared, steps: number): Promise<number[]> {
+  const { content } = prepared.request;
+  const start = performance.now();
+  const answered = await (content === 'trained' || content === 'references' ? trained : takenIn)(prepared, steps);
+  const seconds = (performance.now() - start) / 1000;
+  if (answered !== steps) throw new Error(`${answered} batches answered, of ${steps}`);
+  return [seconds];
+}
+
+async function trained({ classifier, batches, options }: Prepared, steps: number): Promise<number> {
   function* source() {
     for (let step = 0; step < steps; step++) yield { images: batches[step % BATCHES] as Images, labels: LABELS };
   }
-  let [applied, refused] = [0, 0];
-  const onRefused = (error: unknown) => {
+  let applied = 0;
+  for await (const _ of classifier.trainBatches(source(), options)) applied++;
+  return applied;
+}
+
+/** A step that is never reached: the batch is taken in as a whole, and refused when it would be its turn. */
+const NO_STEP = 2 ** 40;
+
+/** Sends batches as trainBatches does, which would end with the first refusal of this kind. */
+async function takenIn({ connection, classifier: { handle }, batches, options }: Prepared, steps: number): Promise<number> {
+  const call = new BatchCall(connection, { classifier: handle, continueAfterRefusal: true, unanswered: [] }, {});
+  const refused = countRefused(call);
+  refused.catch(() => {});
+  const step = { classifier: handle, labels: encodeLabels(LABELS), expectedStep: NO_STEP, params: [], augmentation: undefined };
+  for (let index = 0; index < steps; index++) {
+    const payload = await imagePayload(batches[index % BATCHES] as Images, sizeOfNoFile, options, undefined);
+    if (!(await call.send({ ...step, payload, requestId: String(index) }))) break;
+  }
+  call.end();
+  return await refused;
+}
+
+async function countRefused(call: BatchCall): Promise<number> {
+  let refused = 0;
+  for await (const { outcome } of call.responses) {
+    if (outcome?.$case === 'opened') continue;
+    const error = outcome?.$case === 'refused' ? refusalError(outcome.value) : new Error('a batch was trained');
     if (!(error instanceof StepMismatchError)) throw error;
     refused++;
-  };
-  const trains = request.content === 'trained' || request.content === 'references';
-  const start = performance.now();
-  for await (const _ of classifier.trainBatches(source(), trains ? options : { ...options, expectedStep: NO_STEP, onRefused })) applied++;
-  const seconds = (performance.now() - start) / 1000;
-  if ((trains ? applied : refused) !== steps) throw new Error(`${applied} batches applied, ${refused} refused, of ${steps}`);
-  return [seconds];
+  }
+  return refused;
+}
+
+async function sizeOfNoFile(): Promise<never> {
+  throw new Error('no file is decoded here');
 }
 
 /** Seconds of each batch by itself, from the call to the answer, without those that the engine computed. */

@@ -83,7 +83,7 @@ export class Classifier extends Handle {
    * A train result is cleared when the loop goes on to the next one, unless `keepResults` is set. Where the loop is left early, the step
    * that trains is finished and later batches are dropped; the server may be up to `window` - 1 steps ahead of the loop, the parameter
    * `step` tells. An aborted signal ends the loop at once with its reason. The first batch that is refused ends the loop, and no later
-   * one is trained, unless `onRefused` is given.
+   * one is trained, unless `onRefused` is given and the batch itself is at fault.
    *
    * @param batches is asked for the next batch when there is room in the window, never earlier
    * @example for await (const { step, loss } of classifier.trainBatches(batches)) console.log(step, loss);

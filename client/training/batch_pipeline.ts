@@ -10,6 +10,7 @@ import { type CallOptions, onAbort } from '../transport/call_options.js';
 import { canHelp, pauseBeforeRetry } from '../transport/retry.js';
 import { AnswerWatch } from './answer_watch.js';
 import { BatchCall } from './batch_call.js';
+import { isOfTheBatch } from './batch_refusal.js';
 import type { LabelledBatch } from './labelled_batch.js';
 import { type BatchOptions, QueuedBatch } from './queued_batch.js';
 import type { StepTarget } from './train_batch.js';
@@ -18,7 +19,7 @@ export interface PipelineOptions extends CallOptions, BatchOptions {
   readonly onRefused?: ((error: DlClassifierError<string>, batch: number) => void) | undefined;
 }
 
-/** Ends a call whose batch was refused, when the stream goes on. */
+/** Ends a call whose batch was refused, when the stream goes on with another. */
 class HandledRefusal extends Error {}
 
 /**
@@ -155,15 +156,11 @@ export class BatchPipeline {
     }
   }
 
-  /** A batch whose references are refused must be sent again before any later one, so that then the call has to end. */
-  get #continuesAfterRefusal(): boolean {
-    return this.options.onRefused !== undefined && this.options.references === 'never';
-  }
-
   #open(signal: AbortSignal | undefined): BatchCall {
     const { connection, classifier } = this.target;
     const unanswered = this.#unanswered.filter(({ sent }) => sent).map(({ requestId }) => requestId);
-    return new BatchCall(connection, { classifier, continueAfterRefusal: this.#continuesAfterRefusal, unanswered }, { signal });
+    // A batch that is refused for the moment, or by its references, is sent again before any later one: so a refusal has to end the call.
+    return new BatchCall(connection, { classifier, continueAfterRefusal: false, unanswered }, { signal });
   }
 
   /** Sends what is not answered, then each batch that comes, until there is no more or the call ends. */
@@ -216,13 +213,15 @@ export class BatchPipeline {
       this.#applied++;
     } else if (outcome.$case === 'refused') {
       const error = refusalError(outcome.value);
-      if (this.options.onRefused === undefined || (error instanceof UnknownImagesError && batch.mayBePreparedAgain)) throw error;
-      this.options.onRefused(error, batch.number);
+      const { onRefused } = this.options;
+      const maySendImages = error instanceof UnknownImagesError && batch.mayBePreparedAgain;
+      if (onRefused === undefined || maySendImages || !isOfTheBatch(error)) throw error;
+      onRefused(error, batch.number);
     }
     this.#unanswered = this.#unanswered.filter((one) => one !== batch);
     this.#answered++;
     batch.answer(result);
-    if (result === null && !this.#continuesAfterRefusal) throw new HandledRefusal();
+    if (result === null) throw new HandledRefusal();
   }
 
   /** A batch that cannot be prepared or sent: those before it are trained, it and those after it are not. */

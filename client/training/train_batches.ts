@@ -35,8 +35,9 @@ export interface TrainBatchesOptions extends CallOptions, ImageOptions, Augmenta
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * Called with each batch that the server refuses, and its position in the stream, counted from 0; the stream then goes on with the next
-   * one. Without it the first refusal ends the stream.
+   * Called with each batch that the server refuses for what it holds, and its position in the stream, counted from 0; the stream then goes
+   * on with the next one. Without it the first refusal ends the stream. A refusal that is not the batch's fault ends it in any case, when
+   * `retries` do not help: StepMismatchError, HandleClearedError, ClassifierFailedError, DeviceLostError, ServerBusyError, ...
    */
   readonly onRefused?: ((error: DlClassifierError<string>, batch: number) => void) | undefined;
   /**
