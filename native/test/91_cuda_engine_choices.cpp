@@ -46,6 +46,13 @@ TEST_CASE("another process finds what was chosen; another device or another libr
   CHECK_FALSE(cuda::ChoiceCache(folder.path, "NVIDIA A100, cuDNN 9.24.0").find("a"));
 }
 
+TEST_CASE("what was chosen before candidates had knobs is not read") {
+  const Folder folder;
+  fs::create_directories(folder.path);
+  { std::ofstream(folder.path / "convolutions-device.txt") << "a 7\n"; }
+  CHECK_FALSE(cuda::ChoiceCache(folder.path, "device").find("a"));
+}
+
 TEST_CASE("a file that is damaged or cannot be written is no error") {
   const Folder folder;
   cuda::ChoiceCache cache(folder.path, "device");

@@ -70,5 +70,26 @@ TEST_CASE("every convolution of ResNet-50 has candidates for a Hopper GPU in eac
         }
 }
 
+TEST_CASE("a candidate is an engine with the knobs that the heuristics set, and can be made again from its text") {
+  if (!has_cudnn()) return;
+  const cuda::Descriptor device = cuda::device_properties(kH100);
+  for (const auto direction : {kForward, kData, kFilter}) {
+    const ConvolutionShape shape = typed(convolution(64, 64, 56, 3, 1, 256), direction, Precision::kBfloat16);
+    const ConvolutionRules rules{Precision::kBfloat16, false};
+    CAPTURE(key_of(shape, rules));
+    const cuda::OperationGraph graph(shape);
+    const auto found = cuda::candidates(graph, rules, device);
+    // The heuristics propose 33 to 40 settings of 3 to 6 engines.
+    CHECK(found.size() == cuda::kMostCandidates);
+    for (const cuda::Candidate& candidate : found) {
+      CAPTURE(to_text(candidate.choice));
+      CHECK_FALSE(candidate.choice.knobs.empty());
+      const auto again = cuda::ExecutionPlan::make(graph, cuda::to_choice(to_text(candidate.choice)).value(), device);
+      REQUIRE(again);
+      CHECK(again->workspace_bytes() == candidate.workspace_bytes);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dl::test

@@ -23,11 +23,12 @@ bool allowed(const std::vector<cudnnBackendNumericalNote_t>& notes, const Convol
 
 std::optional<Candidate> candidate(const OperationGraph& graph, const Descriptor& configuration, const ConvolutionRules& rules,
                                    const Descriptor& device) {
-  const auto engines = configuration.parts(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  const auto engines = configuration.parts(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
   if (engines.empty() || !allowed(engines[0].numerical_notes(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE), rules)) return std::nullopt;
   Candidate candidate;
   candidate.choice.engine = engines[0].integer(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
-  for (const Descriptor& knob : configuration.parts(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR)) {
+  for (const Descriptor& knob :
+       configuration.parts(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS)) {
     candidate.choice.knobs.push_back({static_cast<int64_t>(knob.knob_type(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE)),
                                       knob.integer(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE)});
   }
@@ -53,7 +54,8 @@ std::vector<Candidate> candidates(const OperationGraph& graph, const Convolution
     if (!heuristics.try_finalize()) continue;
     // Both heuristics are heard: A alone would often fill all places.
     const size_t places = mode == CUDNN_HEUR_MODE_A ? most / 2 : most;
-    for (const Descriptor& configuration : heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)) {
+    for (const Descriptor& configuration : heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+                                                            heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS))) {
       if (found.size() == places) break;
       const std::optional<Candidate> next = candidate(graph, configuration, rules, device);
       const auto same = [&](const Candidate& other) { return other.choice == next->choice; };

@@ -11,9 +11,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Another one where a choice means something else, or others were to choose from: 1 had no knobs.
+constexpr const char* kVersion = "2";
+
 /// A device's name as a file's name.
 std::string file_name(const std::string& device) {
-  std::string name = "convolutions-";
+  std::string name = std::string("convolutions-") + kVersion + "-";
   for (const char c : device) name += std::isalnum(static_cast<unsigned char>(c)) || c == '.' ? c : '-';
   return name + ".txt";
 }

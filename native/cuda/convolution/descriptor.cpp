@@ -1,5 +1,6 @@
 #include "cuda/convolution/descriptor.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace dl::cuda {
@@ -58,16 +59,16 @@ std::vector<cudnnBackendNumericalNote_t> Descriptor::numerical_notes(cudnnBacken
   return notes;
 }
 
-std::vector<Descriptor> Descriptor::parts(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type) const {
-  const int64_t count = get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr);
+std::vector<Descriptor> Descriptor::parts(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type,
+                                          int64_t most) const {
   std::vector<Descriptor> parts;
   std::vector<cudnnBackendDescriptor_t> raw;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < most; ++i) {
     parts.emplace_back(type);
     raw.push_back(parts.back().get());
   }
-  const int64_t written = count == 0 ? 0 : get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, raw.data());
-  parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(written), parts.end());
+  const int64_t written = most == 0 ? 0 : get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, most, raw.data());
+  parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(std::min(written, most)), parts.end());
   return parts;
 }
 

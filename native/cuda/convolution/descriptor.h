@@ -49,8 +49,10 @@ class Descriptor {
   int64_t integer(cudnnBackendAttributeName_t name) const;
   cudnnBackendKnobType_t knob_type(cudnnBackendAttributeName_t name) const;
   std::vector<cudnnBackendNumericalNote_t> numerical_notes(cudnnBackendAttributeName_t name) const;
-  /// The parts of a finalised descriptor; all are of this type.
-  std::vector<Descriptor> parts(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type) const;
+  /// The parts of a finalised descriptor, `most` at most; all are of this type.
+  std::vector<Descriptor> parts(cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type, int64_t most) const;
+  /// How many there are, where cuDNN tells that of the attribute: of a configuration's knobs it says 0.
+  int64_t count(cudnnBackendAttributeName_t name) const { return get(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, nullptr); }
 
  private:
   void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, int64_t count, const void* values);
