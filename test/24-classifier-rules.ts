@@ -3,7 +3,8 @@ import test from 'ava';
 import type { Model } from '../native/binding.js';
 import { resolveLabels } from '../server/classifier/labels.js';
 import { type BatchCost, largestBatchSize } from '../server/classifier/largest_batch_size.js';
-import { MemoryBudget, neededBytes } from '../server/classifier/memory.js';
+import { MemoryBudget } from '../server/classifier/memory_budget.js';
+import { neededBytes } from '../server/classifier/memory_estimator.js';
 import { Mutex } from '../server/classifier/mutex.js';
 import { RequestCache } from '../server/classifier/request_cache.js';
 import { type ClassifierEvent, type ClassifierState, nextState } from '../server/classifier/states.js';
@@ -191,6 +192,60 @@ test('a budget counts what the other models hold', async (t) => {
   t.deepEqual(refusal?.metadata, { largest_batch_size: '80', bytes: '1000' });
   budget.remove(other);
   t.is(await budget.expectFit(model, costOf(100, 10), 90), 1000);
+});
+
+test('what was granted counts as held until it is released, beside what is held more', async (t) => {
+  const budget = new MemoryBudget(1000);
+  const [model, other] = [modelHolding(100), modelHolding(100)];
+  budget.add(model);
+  budget.add(other);
+  const grant = budget.grant(model, 600);
+  t.is(budget.availableFor(model), 900);
+  t.is(budget.availableFor(other), 400);
+  t.is(budget.grant(other, 401), null);
+  t.is(budget.grant(null, 301), null);
+  const refusal = await t.throwsAsync(budget.expectFit(other, costOf(100, 10), 31), { instanceOf: Refusal });
+  t.deepEqual(refusal?.metadata, { largest_batch_size: '30', bytes: '410' });
+  const arriving = budget.grant(null, 300);
+  t.is(budget.availableFor(other), 100);
+  grant?.release();
+  grant?.release();
+  t.is(budget.availableFor(other), 600);
+  arriving?.release();
+  t.is(budget.availableFor(other), 900);
+});
+
+test('a grant for a model that was yet to be made is that of the model once it is there', (t) => {
+  const budget = new MemoryBudget(1000);
+  const grant = budget.grant(null, 300);
+  const model = modelHolding(200);
+  budget.add(model);
+  t.is(budget.availableFor(null), 500);
+  if (grant !== null) grant.model = model;
+  t.is(budget.availableFor(null), 700);
+  t.is(budget.availableFor(model), 1000);
+  grant?.release();
+  t.is(budget.availableFor(null), 800);
+});
+
+test('more may be asked for than is granted', (t) => {
+  const budget = new MemoryBudget(1000);
+  const model = modelHolding(100);
+  budget.add(model);
+  t.is(budget.grant(model, 1001, 200), null);
+  budget.grant(model, 1000, 200);
+  t.is(budget.availableFor(null), 800);
+});
+
+test('of two looks at the same time both see what is left when they end', async (t) => {
+  const budget = new MemoryBudget(1000);
+  const slow: BatchCost = { imageBytes: 1, bytes: (batchSize) => nextTurn(600 * batchSize) };
+  const looks = Promise.allSettled([budget.expectFit(null, slow, 1), budget.expectFit(null, slow, 1)]);
+  budget.grant(null, 500);
+  t.deepEqual(
+    (await looks).map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
 });
 
 test('what training needs and what applying needs are held side by side', (t) => {

@@ -13,7 +13,7 @@ import type { ApplyResult } from './apply_result.js';
 import { Life } from './life.js';
 import { Mutex } from './mutex.js';
 import { planOptions } from './plan.js';
-import { expectChangeFits, reconfigure } from './reconfiguration.js';
+import { grantChange, reconfigure } from './reconfiguration.js';
 import { relocate } from './relocation.js';
 import { RequestCache } from './request_cache.js';
 import { Residence } from './residence.js';
@@ -174,9 +174,14 @@ export class Classifier {
       const settings = this.#settings;
       expectClasses(settings);
       checkImages(settings, images);
-      await this.#life.during(() => this.#residence.expectFit(settings));
-      const confidences = await this.#compute(settings, (model) => model.apply(pixels, planOptions(settings)));
-      return { classes: settings.classes, imageCount: images.count, confidences };
+      const grant = await this.#life.during(() => this.#residence.grantWork('applying', settings));
+      try {
+        const apply = (model: Model) => model.apply(pixels, planOptions(settings));
+        const confidences = await this.#life.during(() => this.#residence.work('applying', settings, apply));
+        return { classes: settings.classes, imageCount: images.count, confidences };
+      } finally {
+        grant.release();
+      }
     });
   }
 
@@ -229,8 +234,12 @@ export class Classifier {
   /** Changes the model where it is. */
   async #change(next: Settings, wholeBatch: boolean, initializeRuntime: boolean): Promise<readonly string[]> {
     const before = this.#settings;
-    await this.#life.during(() => expectChangeFits(this.#residence, before, next, wholeBatch));
-    return this.#compute(next, (model) => reconfigure(model, this.network, this.seed, before, next, initializeRuntime));
+    const grant = await this.#life.during(() => grantChange(this.#residence, before, next, { wholeBatch, initializeRuntime }));
+    try {
+      return await this.#compute(next, (model) => reconfigure(model, this.network, this.seed, before, next, initializeRuntime));
+    } finally {
+      grant?.release();
+    }
   }
 
   /** Moves it to another device; the model that is left goes when all has succeeded. */

@@ -3,12 +3,14 @@ import type { Model, Tensor } from '../../native/binding.js';
 import { isEngineError } from '../../native/index.js';
 import type { Device } from '../devices/device.js';
 import type { Devices } from '../devices/devices.js';
+import { refuse } from '../errors/refusal.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { defaultSettings, type Settings } from '../parameters/settings.js';
 import type { ClassifierRecord } from '../store/classifier_record.js';
 import type { WantedWeights } from '../weights/fit.js';
 import { Classifier } from './classifier.js';
 import { engineRefusal } from './engine_refusal.js';
+import type { MemoryGrant } from './memory_budget.js';
 import { inputSize, networkGraph } from './plan.js';
 import { matchTensors } from './stored_tensors.js';
 
@@ -74,6 +76,20 @@ export class ClassifierFactory {
     record: Omit<ClassifierRecord, 'tensors'>,
     values: ((model: Model) => readonly Tensor[]) | null,
   ): Promise<Classifier> {
+    const { network, settings } = record;
+    const grant = await grantParameters(device, network, settings);
+    try {
+      return await this.#make(device, record, values);
+    } finally {
+      grant.release();
+    }
+  }
+
+  async #make(
+    device: Device,
+    record: Omit<ClassifierRecord, 'tensors'>,
+    values: ((model: Model) => readonly Tensor[]) | null,
+  ): Promise<Classifier> {
     const { network, settings, seed } = record;
     const model = device.makeModel(networkGraph(network, settings), inputSize(settings), seed);
     try {
@@ -85,6 +101,25 @@ export class ClassifierFactory {
       const cost = device.estimator.cost(network, settings);
       throw await engineRefusal(error, (missing) => device.memory.refusal(null, cost, settings.batchSize, missing));
     }
+  }
+}
+
+/**
+ * Keeps room for the weights and the solver's state, before there is a model to hold them.
+ *
+ * @throws Refusal DEVICE_MEMORY_EXHAUSTED
+ */
+async function grantParameters(device: Device, network: NetworkDefinition, settings: Settings): Promise<MemoryGrant> {
+  const raise = device.runtime === 'cpu' ? ', or start the server with a larger --max-memory-bytes' : '';
+  const remedy = `clear other classifiers${raise}`;
+  const refusal = (bytes: number) => refuse('DEVICE_MEMORY_EXHAUSTED', { largest_batch_size: 0, bytes, remedy });
+  try {
+    const { parameterBytes } = await device.estimator.plan(network, { ...settings, batchSize: 1 });
+    const grant = device.memory.grant(null, parameterBytes);
+    if (grant === null) throw refusal(parameterBytes);
+    return grant;
+  } catch (error) {
+    throw await engineRefusal(error, async ({ bytes }) => refusal(bytes));
   }
 }
 

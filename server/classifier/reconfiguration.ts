@@ -2,6 +2,7 @@ import type { Model } from '../../native/binding.js';
 import type { NetworkGraph } from '../../native/graph.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { classesDiffer, type Settings } from '../parameters/settings.js';
+import type { MemoryGrant } from './memory_budget.js';
 import { graphDiffers, inputSize, networkGraph, planDiffers, planOptions, sizeDiffers } from './plan.js';
 import type { Residence } from './residence.js';
 
@@ -10,15 +11,28 @@ import type { Residence } from './residence.js';
  * batch that is too large already, as another batch size may be set before the next step; one image must fit in any case.
  *
  * @param wholeBatch whether the batch must fit anyhow
+ * @param initializeRuntime whether the plans will be allocated, too
+ * @returns what the change will allocate; null where it allocates nothing
  * @throws Refusal DEVICE_MEMORY_EXHAUSTED
  */
-export async function expectChangeFits(residence: Residence, before: Settings, after: Settings, wholeBatch: boolean): Promise<void> {
+export async function grantChange(
+  residence: Residence,
+  before: Settings,
+  after: Settings,
+  { wholeBatch, initializeRuntime }: { readonly wholeBatch: boolean; readonly initializeRuntime: boolean },
+): Promise<MemoryGrant | null> {
   const differs = planDiffers(before, after);
   if (wholeBatch || (differs && (await residence.needsMore(after, before)))) {
     await residence.expectFit(after);
   } else if (differs || graphDiffers(before, after)) {
     await residence.expectFit({ ...after, batchSize: 1 });
   }
+  return initializeRuntime || reshapes(before, after) ? residence.grantChange(after, initializeRuntime) : null;
+}
+
+/** Whether parameters or the solver's state are made anew. */
+function reshapes(before: Settings, after: Settings): boolean {
+  return graphDiffers(before, after) || before.solverType !== after.solverType;
 }
 
 /**
@@ -36,7 +50,7 @@ export async function reconfigure(
   initializeRuntime: boolean,
 ): Promise<readonly string[]> {
   const plan = initializeRuntime ? planOptions(after) : null;
-  if (!graphDiffers(before, after) && before.solverType === after.solverType) {
+  if (!reshapes(before, after)) {
     if (plan !== null) await model.prepare(plan);
     return [];
   }

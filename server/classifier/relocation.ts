@@ -1,7 +1,10 @@
 import type { Model, Tensor } from '../../native/binding.js';
 import type { Device } from '../devices/device.js';
+import type { NetworkDefinition } from '../networks/definition.js';
 import type { Settings } from '../parameters/settings.js';
 import type { Life } from './life.js';
+import type { MemoryGrant } from './memory_budget.js';
+import { neededBytes } from './memory_estimator.js';
 import { inputSize, networkGraph } from './plan.js';
 import { reconfigure } from './reconfiguration.js';
 import { Residence } from './residence.js';
@@ -30,17 +33,33 @@ export async function relocate(
 ): Promise<{ readonly residence: Residence; readonly reinitializedLayers: readonly string[] }> {
   const { network } = present;
   const { device, seed, before, after } = relocation;
-  const cost = device.estimator.cost(network, after);
-  await life.during(() => present.compute(after, () => device.memory.expectFit(null, cost, after.batchSize)));
-  const tensors = await life.during(() => present.compute(before, (model) => model.snapshot()));
-  const residence = new Residence(network, device, device.makeModel(networkGraph(network, before), inputSize(before), seed));
+  const grant = await life.during(() => present.compute(after, () => grantMove(network, relocation)));
   try {
-    const reinitializedLayers = await residence.compute(after, (model) => settle(residence, model, tensors, relocation));
-    return { residence, reinitializedLayers };
-  } catch (error) {
-    await residence.leave();
-    throw error;
+    const tensors = await life.during(() => present.compute(before, (model) => model.snapshot()));
+    const residence = new Residence(network, device, device.makeModel(networkGraph(network, before), inputSize(before), seed));
+    grant.model = residence.model;
+    try {
+      const reinitializedLayers = await residence.compute(after, (model) => settle(residence, model, tensors, relocation));
+      return { residence, reinitializedLayers };
+    } catch (error) {
+      await residence.leave();
+      throw error;
+    }
+  } finally {
+    grant.release();
   }
+}
+
+/** All that the settings need must be left on the other device; granted is what the move will allocate of it. */
+async function grantMove(network: NetworkDefinition, { device, after, initializeRuntime }: Relocation): Promise<MemoryGrant> {
+  const { memory, estimator } = device;
+  const cost = estimator.cost(network, after);
+  await memory.expectFit(null, cost, after.batchSize);
+  const plan = await estimator.plan(network, after);
+  const needed = neededBytes(plan);
+  const grant = memory.grant(null, needed, initializeRuntime ? needed : plan.parameterBytes);
+  if (grant !== null) return grant;
+  throw await memory.refusal(null, cost, after.batchSize, { bytes: needed, freeBytes: Number.POSITIVE_INFINITY });
 }
 
 async function settle(

@@ -1,3 +1,4 @@
+import type { Model } from '../../native/binding.js';
 import type { Settings } from '../parameters/settings.js';
 import type { CommittedBatch } from './admission.js';
 import type { Life } from './life.js';
@@ -24,13 +25,15 @@ export async function trainStep(
 ): Promise<TrainResult> {
   const { committed, uploadSeconds, pixels } = batch;
   const waitSeconds = (performance.now() - committed) / 1000;
-  await life.during(() => residence.expectFit(settings));
-  const options = trainOptions(settings, stepsBefore);
-  life.take('step_begins');
+  const grant = await life.during(() => residence.grantWork('training', settings));
   try {
-    const result = await life.during(() => residence.compute(settings, (model) => model.train(pixels, labels, options)));
+    const options = trainOptions(settings, stepsBefore);
+    life.take('step_begins');
+    const train = (model: Model) => model.train(pixels, labels, options);
+    const result = await life.during(() => residence.work('training', settings, train));
     return { ...result, step: stepsBefore + 1, learningRate: settings.learningRate, uploadSeconds, waitSeconds };
   } finally {
+    grant.release();
     if (life.state === 'training') life.take('step_ends');
   }
 }

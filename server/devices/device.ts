@@ -1,7 +1,8 @@
 import type { Binding, Engine, InputSize, Model, Precision } from '../../native/binding.js';
 import type { NetworkGraph } from '../../native/graph.js';
 import { isEngineError } from '../../native/index.js';
-import { MemoryBudget, MemoryEstimator } from '../classifier/memory.js';
+import { MemoryBudget } from '../classifier/memory_budget.js';
+import { MemoryEstimator } from '../classifier/memory_estimator.js';
 import { type Refusal, refuse } from '../errors/refusal.js';
 import type { Runtime } from '../parameters/settings.js';
 

@@ -154,12 +154,13 @@ export const catalogue = {
     () => 'a classifier of 1 channel cannot be given 3 again; read the network anew',
   ),
   DEVICE_MEMORY_EXHAUSTED: entry(
-    { number: 4104, status: status.RESOURCE_EXHAUSTED, required: ['largest_batch_size', 'bytes'] },
+    { number: 4104, status: status.RESOURCE_EXHAUSTED, required: ['largest_batch_size', 'bytes'], optional: ['remedy'] },
     (m) =>
       `not enough memory: at least ${m.bytes} bytes are needed; ` +
-      (m.largest_batch_size === '0'
-        ? 'not even batch_size 1 fits, set a smaller image size or clear other classifiers'
-        : `set batch_size to ${m.largest_batch_size} or less (and batch_size_multiplier higher), or clear other classifiers`),
+      (m.remedy ??
+        (m.largest_batch_size === '0'
+          ? 'not even batch_size 1 fits, set a smaller image size or clear other classifiers'
+          : `set batch_size to ${m.largest_batch_size} or less (and batch_size_multiplier higher), or clear other classifiers`)),
   ),
   NO_GPU: entry(
     { number: 4204, status: status.FAILED_PRECONDITION, required: ['problem', 'remedy'] },

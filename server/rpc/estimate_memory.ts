@@ -3,7 +3,7 @@ import type { MemoryPlan } from '../../native/binding.js';
 import { defaultsOn } from '../classifier/classifier_factory.js';
 import { engineRefusal } from '../classifier/engine_refusal.js';
 import { largestBatchSize } from '../classifier/largest_batch_size.js';
-import { LARGEST_PLANNED_BATCH, neededBytes } from '../classifier/memory.js';
+import { LARGEST_PLANNED_BATCH, neededBytes } from '../classifier/memory_estimator.js';
 import { classCount } from '../classifier/plan.js';
 import type { Device } from '../devices/device.js';
 import { refuse } from '../errors/refusal.js';
