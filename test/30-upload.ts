@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { crc32 } from 'node:zlib';
 import test from 'ava';
 import { CHUNK_BYTES } from '../server/config.js';
@@ -231,4 +232,26 @@ test('uploads under way may not exceed their budget together', (t) => {
   release();
   release();
   t.is(budget.reserved, 40);
+});
+
+/** A process that may have little more memory than it has. */
+test('an upload for which there is no memory is refused, and what was reserved for it is free again', (t) => {
+  const module = (name: string) => JSON.stringify(new URL(`../server/upload/${name}.ts`, import.meta.url).href);
+  const program = `
+    import { execFileSync } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    import { UploadBudget } from ${module('budget')};
+    import { admitWhole } from ${module('whole')};
+    const uploads = new UploadBudget(2 ** 32);
+    const server = { limits: { serializedBytes: 2 ** 31 }, uploads };
+    const used = Number(/VmSize:\\s+(\\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024;
+    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (used + 2 ** 30)]);
+    try {
+      admitWhole(2n ** 31n, server);
+    } catch ({ reason, metadata, name }) {
+      console.log(reason ?? name, metadata?.limit, uploads.reserved);
+    }
+  `;
+  const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], { encoding: 'utf8' });
+  t.is(output, 'SERVER_BUSY memory 0\n');
 });

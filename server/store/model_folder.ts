@@ -2,6 +2,7 @@ import { constants } from 'node:buffer';
 import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { refuse } from '../errors/refusal.js';
+import { hostMemory } from '../host_memory.js';
 import type { SerializedClassifier } from './classifier_file.js';
 import { writeDurably } from './durable_write.js';
 import { fileNamesToRead, fileNameToWrite, hasEnding } from './file_name.js';
@@ -107,21 +108,12 @@ async function readWhole(path: string, fileName: string): Promise<Uint8Array | n
   if (found.size > MAXIMUM_FILE_BYTES) {
     throw refuse('FILE_NOT_OURS', { file_name: fileName, problem: `it has ${found.size} bytes, more than ${MAXIMUM_FILE_BYTES}` });
   }
-  const bytes = newBuffer(found.size);
+  const bytes = hostMemory(found.size);
   try {
     return await readInto(bytes, path);
   } catch (error) {
     if (isAbsent(error)) return null;
     throw refuse('FILE_NOT_FOUND', { file_name: fileName, problem: `it cannot be read: ${describe(error)}` }, { cause: error });
-  }
-}
-
-/** @throws Refusal SERVER_BUSY without memory */
-function newBuffer(bytes: number): Buffer {
-  try {
-    return Buffer.allocUnsafeSlow(bytes);
-  } catch (error) {
-    throw refuse('SERVER_BUSY', { limit: 'memory' }, { cause: error });
   }
 }
 
