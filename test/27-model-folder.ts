@@ -211,6 +211,47 @@ test('the file and the folder are synced before the write counts', (t) => {
   t.deepEqual(output.trim().split('\n'), ['writeFile', 'writeFile', 'sync', 'sync']);
 });
 
+/** Stands for a file system that answers fsync of a folder in this way. */
+function writeWithFolderSync(path: string, code: string): string {
+  const program = `
+    import { ModelFolder } from ${JSON.stringify(new URL('../server/store/model_folder.ts', import.meta.url).href)};
+    import { open } from 'node:fs/promises';
+    const prototype = Object.getPrototypeOf(await open('/dev/null'));
+    const { sync } = prototype;
+    prototype.sync = async function () {
+      if ((await this.stat()).isDirectory()) throw Object.assign(new Error('no'), { code: ${JSON.stringify(code)} });
+      return sync.apply(this);
+    };
+    const folder = new ModelFolder(${JSON.stringify(path)});
+    try {
+      console.log(await folder.write('a', { parts: [Buffer.from('new')], totalBytes: 3 }));
+    } catch ({ reason, metadata, message }) {
+      console.log(reason, metadata.problem, metadata.replaced, message);
+    }
+  `;
+  return execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], { encoding: 'utf8' }).trim();
+}
+
+for (const code of ['EINVAL', 'ENOTSUP', 'EBADF', 'EPERM']) {
+  test(`a file system that cannot synchronise a folder (${code}) stores all the same`, async (t) => {
+    const { folder, path } = t.context;
+    await folder.write('a', parts('old'));
+    t.is(writeWithFolderSync(path, code), 'a.safetensors');
+    t.is(await readFile(join(path, 'a.safetensors'), 'utf8'), 'new');
+  });
+}
+
+test('a folder that fails to be synchronised is told with what became of the file', async (t) => {
+  const { folder, path } = t.context;
+  await folder.write('a', parts('old'));
+  t.regex(
+    writeWithFolderSync(path, 'EIO'),
+    /^FILE_NOT_WRITABLE EIO true .*has replaced a file of that name.*may not survive a loss of power/,
+  );
+  t.is(await readFile(join(path, 'a.safetensors'), 'utf8'), 'new');
+  t.deepEqual(await readdir(path), ['a.safetensors']);
+});
+
 test('the list tells what can be read, and why the rest cannot', async (t) => {
   const { folder, path } = t.context;
   const settings = { ...defaultSettings(compact), classes: ['a', 'b', 'c'] };

@@ -215,9 +215,11 @@ export const catalogue = {
     (m) =>
       `GPU ${m.gpu} is lost until the server is started anew (${m.problem}); the server will stop, go on from the last stored file when its successor runs`,
   ),
-  FILE_NOT_WRITABLE: entry(
-    { status: status.INTERNAL, required: ['file_name', 'problem'] },
-    (m) => `${JSON.stringify(m.file_name)} cannot be written to the model folder: ${m.problem}; a file of that name is as it was`,
+  FILE_NOT_WRITABLE: entry({ status: status.INTERNAL, required: ['file_name', 'problem'], optional: ['replaced'] }, (m) =>
+    m.replaced === undefined
+      ? `${JSON.stringify(m.file_name)} cannot be written to the model folder: ${m.problem}; a file of that name is as it was`
+      : `${JSON.stringify(m.file_name)} was written and has replaced a file of that name, but the model folder cannot be synchronised: ` +
+        `${m.problem}; it may not survive a loss of power, write it again when the disk is mended`,
   ),
   INTERNAL: entry(
     { status: status.INTERNAL, required: ['problem'] },

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { refuse } from '../errors/refusal.js';
 import { hostMemory } from '../host_memory.js';
 import type { SerializedClassifier } from './classifier_file.js';
-import { writeDurably } from './durable_write.js';
+import { NotDurable, writeDurably } from './durable_write.js';
 import { fileNamesToRead, fileNameToWrite, hasEnding } from './file_name.js';
 
 /** A file in the model folder that may be a classifier. */
@@ -80,7 +80,8 @@ export class ModelFolder {
       await mkdir(dirname(path), { recursive: true });
       await writeDurably(path, parts);
     } catch (error) {
-      throw refuse('FILE_NOT_WRITABLE', { file_name: fileName, problem: describe(error) }, { cause: error });
+      const replaced = error instanceof NotDurable ? { replaced: 'true', problem: describe(error.cause) } : { problem: describe(error) };
+      throw refuse('FILE_NOT_WRITABLE', { file_name: fileName, ...replaced }, { cause: error });
     }
   }
 
