@@ -32,12 +32,15 @@ int measure(int64_t batch, Precision precision) {
     if (tried.empty()) continue;
     const int64_t values = shape.images * std::max(shape.in.size(), shape.out.size());
     const int64_t filters = shape.out.channels * shape.in.channels * shape.kernel[0] * shape.kernel[1];
-    const DeviceMemory input(values * 4), output(values * 4), filter(filters * 4), workspace(kMostWorkspaceBytes);
+    // More than the backend tries: is there something better beyond?
+    const auto found = candidates(shape, rules, device.target().properties(), 2 * kMostCandidates);
+    int64_t workspace_bytes = 0;
+    for (const Candidate& candidate : found) workspace_bytes = std::max(workspace_bytes, candidate.workspace_bytes);
+    const DeviceMemory input(values * 4), output(values * 4), filter(filters * 4), workspace(workspace_bytes);
     const OperationGraph operations(shape);
     std::string timed;
     double best = 0;
-    // More than the backend tries: is there something better beyond?
-    for (const Candidate& candidate : candidates(operations, rules, device.target().properties(), 2 * kMostCandidates)) {
+    for (const Candidate& candidate : found) {
       auto plan = ExecutionPlan::make(operations, candidate.choice, device.target().properties());
       if (!plan) continue;
       plan->bind({input.data(), filter.data(), output.data(), workspace.data()});

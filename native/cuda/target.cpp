@@ -9,7 +9,7 @@ const std::vector<Candidate>& Target::candidates(const ConvolutionShape& shape, 
   std::vector<Candidate>& found = entry->second.candidates;
   if (!added) return found;
   try {
-    found = cuda::candidates(OperationGraph(shape), rules, properties_);
+    found = cuda::candidates(shape, rules, properties_);
   } catch (const Error& error) {
     // Sizes that cuDNN does not take at all.
     if (error.reason() != Reason::kInternal) throw;

@@ -2,6 +2,7 @@
 // What the plans compute is the matter of the engine's own tests, where there is a GPU.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "cuda/convolution/candidates.h"
@@ -59,8 +60,7 @@ TEST_CASE("every convolution of ResNet-50 has candidates for a Hopper GPU in eac
           if (direction == kData) shape.added = shape.in.channels > 64;
           const ConvolutionRules rules{precision, deterministic};
           CAPTURE(key_of(shape, rules));
-          const cuda::OperationGraph graph(shape);
-          const auto found = cuda::candidates(graph, rules, device);
+          const auto found = cuda::candidates(shape, rules, device);
           CHECK_FALSE(found.empty());
           std::set<std::string> choices;
           for (const cuda::Candidate& candidate : found) {
@@ -78,7 +78,7 @@ TEST_CASE("a candidate is an engine with the knobs that the heuristics set, and 
     const ConvolutionRules rules{Precision::kBfloat16, false};
     CAPTURE(key_of(shape, rules));
     const cuda::OperationGraph graph(shape);
-    const auto found = cuda::candidates(graph, rules, device);
+    const auto found = cuda::candidates(shape, rules, device);
     // The heuristics propose 33 to 40 settings of 3 to 6 engines.
     CHECK(found.size() == cuda::kMostCandidates);
     for (const cuda::Candidate& candidate : found) {
@@ -89,6 +89,37 @@ TEST_CASE("a candidate is an engine with the knobs that the heuristics set, and 
       CHECK(again->workspace_bytes() == candidate.workspace_bytes);
     }
   }
+}
+
+TEST_CASE("the first convolution of ResNet-50 has engines for tensor cores in TF32, which want more scratch memory than others") {
+  if (!has_cudnn()) return;
+  const cuda::Descriptor device = cuda::device_properties(kH100);
+  for (const auto direction : {kForward, kFilter}) {
+    const ConvolutionShape shape = typed(convolution(4, 64, 224, 7, 2, 256), direction, Precision::kTf32);
+    CAPTURE(key_of(shape, {Precision::kTf32, false}));
+    const auto greediest =
+        std::ranges::max(cuda::candidates(shape, {Precision::kTf32, false}, device), {}, &cuda::Candidate::workspace_bytes);
+    CHECK(greediest.tensor_cores);
+    CHECK(greediest.workspace_bytes > cuda::kMostWorkspaceBytes);
+    CHECK(greediest.workspace_bytes <= cuda::kMostTensorCoreWorkspaceBytes);
+    for (const cuda::Candidate& candidate : cuda::candidates(shape, {Precision::kFloat32, false}, device)) {
+      CHECK_FALSE(candidate.tensor_cores);
+      CHECK(candidate.workspace_bytes <= cuda::kMostWorkspaceBytes);
+    }
+  }
+}
+
+TEST_CASE("a convolution of each channel by itself gets no memory for the sake of tensor cores") {
+  if (!has_cudnn()) return;
+  const cuda::Descriptor device = cuda::device_properties(kH100);
+  for (const Precision precision : {Precision::kTf32, Precision::kBfloat16})
+    for (const auto direction : {kForward, kData, kFilter}) {
+      ConvolutionShape shape = typed(convolution(32, 32, 112, 3, 1, 256), direction, precision);
+      shape.groups = 32;
+      const auto found = cuda::candidates(shape, {precision, false}, device);
+      CHECK_FALSE(found.empty());
+      for (const cuda::Candidate& candidate : found) CHECK(candidate.workspace_bytes <= cuda::kMostWorkspaceBytes);
+    }
 }
 
 }  // namespace

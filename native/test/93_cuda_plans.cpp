@@ -1,6 +1,8 @@
 // Plans of the CUDA backend and their memory, without a GPU: cuDNN plans for a device that is only described.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "cuda/plan.h"
 #include "engine/error.h"
 #include "test/h100.h"
@@ -32,10 +34,18 @@ class Planner {
     }
   }
 
-  int64_t bytes(const PlanOptions& options, bool training) {
-    const Graph graph(layers(), kImage);
+  int64_t bytes(const PlanOptions& options, bool training) { return bytes(Graph(layers(), kImage), options, training); }
+  int64_t bytes(const Graph& graph, const PlanOptions& options, bool training) {
     const ParameterLayout parameters(graph);
     return cuda::Plan(graph, parameters, options, training, *target_).bytes();
+  }
+
+  /// Scratch memory of the greediest candidate of all that plans have asked for.
+  int64_t most_workspace() const {
+    int64_t bytes = 0;
+    for (const auto& [key, asked] : target_->asked())
+      for (const cuda::Candidate& candidate : asked.candidates) bytes = std::max(bytes, candidate.workspace_bytes);
+    return bytes;
   }
 
  private:
@@ -66,6 +76,18 @@ TEST_CASE("activations in bfloat16, frozen layers and applying need less") {
   CHECK(planner.bytes(half, true) < planner.bytes(plan, true));
   CHECK(planner.bytes(frozen, true) < planner.bytes(plan, true));
   CHECK(planner.bytes(plan, false) < planner.bytes(plan, true));
+}
+
+TEST_CASE("scratch memory is part of the plan, however much a convolution wants") {
+  Planner planner;
+  if (!planner.usable()) return;
+  constexpr int64_t kBatch = 256;
+  const Graph graph(Network(3).then(convolution(64, 7, 2)).then(pool(Pool::Kind::kMax, 2, 2)).classify(5), {3, 224, 224});
+  const int64_t bytes = planner.bytes(graph, {kBatch, Precision::kTf32, false}, true);
+  const int64_t scratch = planner.most_workspace();
+  CHECK(scratch > cuda::kMostWorkspaceBytes);
+  // Beside the pixels, their first activation with a padded channel, and the convolution's output or its gradient.
+  CHECK(bytes >= kBatch * 4 * (224 * 224 * (3 + 4) + 112 * 112 * 64) + scratch);
 }
 
 }  // namespace

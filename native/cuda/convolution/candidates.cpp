@@ -8,24 +8,32 @@
 namespace dl::cuda {
 namespace {
 
+using Notes = std::vector<cudnnBackendNumericalNote_t>;
+
+bool has(const Notes& notes, cudnnBackendNumericalNote_t note) {
+  return std::find(notes.begin(), notes.end(), note) != notes.end();
+}
+
 /// Whether an engine with these notes may be used. cuDNN's compute type for float32 tensors is float32 in name only: what rounds
 /// the inputs first says so in a note.
-bool allowed(const std::vector<cudnnBackendNumericalNote_t>& notes, const ConvolutionRules& rules) {
-  const auto has = [&](cudnnBackendNumericalNote_t note) { return std::find(notes.begin(), notes.end(), note) != notes.end(); };
-  if (has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) return false;
-  if (rules.deterministic && has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
+bool allowed(const Notes& notes, const ConvolutionRules& rules) {
+  if (has(notes, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) return false;
+  if (rules.deterministic && has(notes, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
   if (rules.precision != Precision::kFloat32) return true;
   // Large tiles of Winograd's and Fourier's transforms lose more digits than a sum in float32 does.
-  return !has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && !has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) &&
-         !has(CUDNN_NUMERICAL_NOTE_FFT) && !has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6) &&
-         !has(CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13);
+  return !has(notes, CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && !has(notes, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) &&
+         !has(notes, CUDNN_NUMERICAL_NOTE_FFT) && !has(notes, CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6) &&
+         !has(notes, CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13);
 }
 
 std::optional<Candidate> candidate(const OperationGraph& graph, const Descriptor& configuration, const ConvolutionRules& rules,
                                    const Descriptor& device) {
   const auto engines = configuration.parts(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
-  if (engines.empty() || !allowed(engines[0].numerical_notes(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE), rules)) return std::nullopt;
+  if (engines.empty()) return std::nullopt;
+  const Notes notes = engines[0].numerical_notes(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
+  if (!allowed(notes, rules)) return std::nullopt;
   Candidate candidate;
+  candidate.tensor_cores = has(notes, CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
   candidate.choice.engine = engines[0].integer(CUDNN_ATTR_ENGINE_GLOBAL_INDEX);
   for (const Descriptor& knob :
        configuration.parts(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS)) {
@@ -36,17 +44,21 @@ std::optional<Candidate> candidate(const OperationGraph& graph, const Descriptor
   const auto plan = ExecutionPlan::make(graph, candidate.choice, device);
   if (!plan) return std::nullopt;
   candidate.workspace_bytes = plan->workspace_bytes();
-  if (candidate.workspace_bytes > kMostWorkspaceBytes) return std::nullopt;
   return candidate;
+}
+
+void add_new(std::vector<Candidate>& found, const Candidate& next) {
+  if (std::ranges::none_of(found, [&](const Candidate& other) { return other.choice == next.choice; })) found.push_back(next);
 }
 
 }  // namespace
 
-std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device,
+std::vector<Candidate> candidates(const ConvolutionShape& shape, const ConvolutionRules& rules, const Descriptor& device,
                                   size_t most) {
-  std::vector<Candidate> found;
+  const OperationGraph graph(shape);
+  std::vector<Candidate> found, greedy;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
-    if (mode == CUDNN_HEUR_MODE_FALLBACK && !found.empty()) break;
+    if (mode == CUDNN_HEUR_MODE_FALLBACK && !(found.empty() && greedy.empty())) break;
     Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph.descriptor());
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
@@ -58,10 +70,16 @@ std::vector<Candidate> candidates(const OperationGraph& graph, const Convolution
                                                             heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS))) {
       if (found.size() == places) break;
       const std::optional<Candidate> next = candidate(graph, configuration, rules, device);
-      const auto same = [&](const Candidate& other) { return other.choice == next->choice; };
-      if (next && std::none_of(found.begin(), found.end(), same)) found.push_back(*next);
+      if (!next) continue;
+      if (next->workspace_bytes <= kMostWorkspaceBytes) {
+        add_new(found, *next);
+      } else if (next->tensor_cores && shape.groups == 1 && next->workspace_bytes <= kMostTensorCoreWorkspaceBytes) {
+        add_new(greedy, *next);
+      }
     }
   }
+  if (std::ranges::none_of(found, &Candidate::tensor_cores)) found.insert(found.begin(), greedy.begin(), greedy.end());
+  found.resize(std::min(found.size(), most));
   return found;
 }
 

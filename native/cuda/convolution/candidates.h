@@ -12,6 +12,7 @@ namespace dl::cuda {
 struct Candidate {
   EngineChoice choice;
   int64_t workspace_bytes = 0;
+  bool tensor_cores = false;
 };
 
 /// Each of them is timed: all of ResNet-50's convolutions should take seconds. Of the 30 to 40 that the heuristics propose, the
@@ -21,10 +22,15 @@ constexpr size_t kMostCandidates = 24;
 /// Scratch memory of one convolution at most; what wants more is no candidate.
 constexpr int64_t kMostWorkspaceBytes = int64_t{64} << 20;
 
+/// The same of an engine for tensor cores, where none is content with less: for few channels in TF32 cuDNN first copies both
+/// tensors into another order, 1 GiB for the weight gradient of ResNet-50's first convolution (batch 256). Not with groups: what
+/// a few channels give to tensor cores is not worth it.
+constexpr int64_t kMostTensorCoreWorkspaceBytes = int64_t{2} << 30;
+
 /// What cuDNN's heuristics propose for this device, best first, without repetitions and without what the rules forbid: both of
 /// its models, and only where they know nothing its list of engines that work anyhow. No memory of the device is taken. Empty
-/// where cuDNN cannot compute the convolution on this device.
-std::vector<Candidate> candidates(const OperationGraph& graph, const ConvolutionRules& rules, const Descriptor& device,
+/// where cuDNN cannot compute the convolution on this device. Throws kInternal where it does not know such sizes.
+std::vector<Candidate> candidates(const ConvolutionShape& shape, const ConvolutionRules& rules, const Descriptor& device,
                                   size_t most = kMostCandidates);
 
 }  // namespace dl::cuda
