@@ -15,8 +15,9 @@ std::optional<double> seconds_of(const ExecutionPlan& plan, const Handles& handl
   if (plan.try_execute(handles.cudnn()) != CUDNN_STATUS_SUCCESS) {
     // A refused candidate may leave an error behind that is none of the device, a kernel that was not compiled for it for
     // instance.
-    const cudaError_t error = cudaGetLastError();
+    const cudaError_t error = failure_of_device();
     if (reason_of(error) == Reason::kDeviceLost) check(error, "timing a convolution");
+    cudaGetLastError();
     return std::nullopt;
   }
   handles.compute().synchronize();

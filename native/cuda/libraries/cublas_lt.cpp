@@ -75,7 +75,7 @@ const CublasLt& cublas_lt() {
 
 void check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  check(cudaPeekAtLastError(), what);  // a failure of the device is more telling
+  check(failure_of_device(), what);  // a failure of the device is more telling
   throw Error(Reason::kInternal, std::string("cuBLASLt, ") + what + ": " + cublas_lt().cublasLtGetStatusString(status));
 }
 

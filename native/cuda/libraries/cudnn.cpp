@@ -58,7 +58,7 @@ const Cudnn& cudnn() {
 
 void check(cudnnStatus_t status, const char* what) {
   if (status == CUDNN_STATUS_SUCCESS) return;
-  check(cudaPeekAtLastError(), what);  // a failure of the device is more telling
+  check(failure_of_device(), what);  // a failure of the device is more telling
   char details[512] = "";
   cudnn().cudnnGetLastErrorString(details, sizeof details);
   throw Error(Reason::kInternal, std::string("cuDNN, ") + what + ": " + cudnn().cudnnGetErrorString(status) + " " + details);

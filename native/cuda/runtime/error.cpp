@@ -45,6 +45,14 @@ Reason reason_of(cudaError_t error) {
   }
 }
 
+cudaError_t failure_of_device() {
+  const cudaError_t last = cudaPeekAtLastError();
+  if (reason_of(last) == Reason::kDeviceLost) return last;
+  size_t free = 0, total = 0;
+  const cudaError_t answer = cudaMemGetInfo(&free, &total);
+  return reason_of(answer) == Reason::kDeviceLost ? answer : last;
+}
+
 void check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
   cudaGetLastError();  // forgets an error that is not for ever
