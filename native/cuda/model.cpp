@@ -155,8 +155,9 @@ StepResult CudaModel::train(const ImageBatch& images, std::span<const int32_t> l
     const bool first_is_there = fetched && fetched->id == images.id && fetched->format == images.format;
     const auto send = [&](int64_t first) {
       const ImageBatch part = images.slice(first, size, graph_.input());
-      upload_inputs(plan, labels.subspan(static_cast<size_t>(first), static_cast<size_t>(size)), options, rule, first);
+      // Pixels first: what goes down the compute stream holds its pinned memory until the sub-batch before has been computed.
       if (first > 0 || !first_is_there) fetch(plan, part);
+      upload_inputs(plan, labels.subspan(static_cast<size_t>(first), static_cast<size_t>(size)), options, rule, first);
       convert(plan, part);
     };
     send(0);

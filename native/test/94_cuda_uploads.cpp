@@ -235,6 +235,18 @@ TEST_CASE("a device that is lost while it fetches is lost") {
   CHECK(refuses(Reason::kDeviceLost, [&] { train(model, next, 0, &upcoming); }));
 }
 
+TEST_CASE("pixels of a later sub-batch do not wait for the one before to be computed") {
+  // They fill three of the four slots of the ring.
+  const int64_t kImages = 5 * cuda::Transfer::kSlotBytes / 2 / (kImage.size() * 4);
+  Model model(device(), Network(3).classify(kClasses), kImage, 7);
+  const NamedBatch batch = batch_of(0, 2 * kImages, PixelFormat::kFloat32);
+  const uint64_t before = pieces_awaited(handles().compute());
+  const Paced paced(Pace::kLate, Pace::kAtOnce);
+  train(model, batch, 0, nullptr, kImages);
+  // What comes before the first sub-batch's layers: class weights, inputs, labels, the wait for its pixels, their conversion.
+  CHECK(pieces_awaited(handles().compute()) - before <= 5);
+}
+
 TEST_CASE("pieces of any size go up one after the other, across the slots of the ring") {
   cuda::Transfer& transfer = static_cast<cuda::CudaDevice&>(device()).transfer();
   constexpr auto kSlot = static_cast<size_t>(cuda::Transfer::kSlotBytes);

@@ -33,7 +33,8 @@ struct HostStream {
   std::deque<Piece> waiting;  // the first until it has been done
   bool busy = false;          // with the first
   uint64_t done = 0;
-  bool asked = true;  // since something was put into it
+  uint64_t awaited = 0;  // of those done
+  bool asked = true;     // since something was put into it
   cudaError_t refusal = cudaSuccess;
   int copies_before_refusal = 0;
 
@@ -46,6 +47,7 @@ bool Point::reached() const { return stream == nullptr || stream->done >= done; 
 /// after all objects of the main thread.
 thread_local std::vector<HostStream*>& streams = *new std::vector<HostStream*>;
 thread_local bool hurrying = false;
+thread_local bool event_is_awaited = false;
 thread_local cudaError_t fate = cudaSuccess;
 
 void reach(const Point& point);
@@ -61,6 +63,7 @@ void do_next(HostStream& stream) {
   stream.busy = false;
   stream.waiting.pop_front();
   ++stream.done;
+  if (event_is_awaited) ++stream.awaited;
 }
 
 /// Lets the streams that do everything at once do what they can.
@@ -117,6 +120,8 @@ void refuse_copy(cudaStream_t stream, cudaError_t error, int copies) {
   at(stream).refusal = error;
   at(stream).copies_before_refusal = copies;
 }
+
+uint64_t pieces_awaited(cudaStream_t stream) { return at(stream).awaited; }
 
 void lose_device_of_thread() { fate = cudaErrorIllegalAddress; }
 
@@ -177,7 +182,9 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned) { return cudaEventRecord(event, stream); }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  event_is_awaited = true;
   reach(at(event));
+  event_is_awaited = false;
   return fate;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdint>
 #include <functional>
 
 namespace dl::test {
@@ -18,6 +19,9 @@ void enqueue(cudaStream_t stream, std::function<void()> work);
 
 /// One copy is refused with this error when it is put into the stream: the one after `copies` others.
 void refuse_copy(cudaStream_t stream, cudaError_t error, int copies);
+
+/// Pieces of work that the stream has done so far because the host waited for an event behind them.
+uint64_t pieces_awaited(cudaStream_t stream);
 
 /// The device of this thread is lost, as by an illegal access: from now on every call that concerns it fails.
 void lose_device_of_thread();
