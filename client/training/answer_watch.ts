@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { type TransportError, transportError } from '../errors/error.js';
 
-/** Ends a call when a batch is under way and no answer has come for too long. */
+/** Ends a call when a batch, or the call's end, is under way and no answer has come for too long. */
 export class AnswerWatch {
   #timer: NodeJS.Timeout | null = null;
   /** Set when it ended the call. */
@@ -12,7 +12,7 @@ export class AnswerWatch {
     private readonly end: () => void,
   ) {}
 
-  /** A batch is being sent. */
+  /** A batch is being sent, or the end of the call. */
   expect(): void {
     if (this.#timer === null) this.#start();
   }

@@ -80,7 +80,7 @@ export class BatchPipeline {
 
   /**
    * Ends it all; the server finishes the step that runs. Resolves with the results that nobody has seen, those of steps included whose
-   * answer was on its way.
+   * answer was on its way, as far as the server tells of them within the time of an answer. Never rejects.
    */
   async stop(): Promise<TrainResult[]> {
     const cutShort = this.#unanswered.length > 0;
@@ -130,7 +130,7 @@ export class BatchPipeline {
   async #runCall(): Promise<void> {
     const call = this.#open(this.#stop.signal);
     this.#call = call;
-    const watch = new AnswerWatch(this.target.connection.transferTimeout(this.options), () => call.cancel());
+    const watch = this.#watch(call);
     // Where nothing is in doubt the first batch need not wait for the server's word.
     const send = () => this.#send(call, watch).catch((error: unknown) => call.fail(error));
     let sending = this.#unanswered.some(({ sent }) => sent) ? null : send();
@@ -141,7 +141,8 @@ export class BatchPipeline {
           sending ??= send();
         } else {
           this.#takeAnswer(requestId, outcome);
-          watch.answered(this.#unanswered.some(({ sent }) => sent));
+          // After the last batch the end of the call is expected.
+          watch.answered(this.#finished || this.#unanswered.some(({ sent }) => sent));
         }
       }
       if (this.#unanswered.length > 0) throw transportError(status.UNAVAILABLE, 'the server ended the stream of batches', undefined);
@@ -182,6 +183,7 @@ export class BatchPipeline {
         break;
       }
     }
+    watch.expect();
     call.end();
   }
 
@@ -236,13 +238,26 @@ export class BatchPipeline {
     for (const batch of this.#unanswered.splice(0)) batch.fail(error);
   }
 
-  /** After a call that was cut short. */
+  #watch(call: BatchCall): AnswerWatch {
+    return new AnswerWatch(this.target.connection.transferTimeout(this.options), () => call.cancel());
+  }
+
+  /** After a call that was cut short. Where the server does not tell, the batches count as not applied, and their results expire there. */
   async #learnWhatWasApplied(): Promise<void> {
-    const call = this.#open(this.options.signal);
-    for await (const { outcome } of call.responses) {
-      if (outcome?.$case !== 'opened') continue;
-      this.#takeApplied(outcome.value);
-      call.end();
+    let watch: AnswerWatch | null = null;
+    try {
+      const call = this.#open(this.options.signal);
+      watch = this.#watch(call);
+      watch.expect();
+      for await (const { outcome } of call.responses) {
+        if (outcome?.$case !== 'opened') continue;
+        this.#takeApplied(outcome.value);
+        call.end();
+      }
+    } catch {
+      // Whoever leaves hears no error of a connection that is of no use any more.
+    } finally {
+      watch?.close();
     }
   }
 }

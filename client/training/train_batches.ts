@@ -80,7 +80,7 @@ export async function* trainBatches(
   const retired: TrainResult[] = [];
   let next: Promise<IteratorResult<LabelledBatch, unknown>> | null = null;
   let exhausted = false;
-  let failed = true;
+  let end: 'failed' | 'left' | 'completed' = 'failed';
   try {
     while (!exhausted || pipeline.length > 0) {
       if (!exhausted && next === null && pipeline.length < window) next = source.next();
@@ -93,20 +93,29 @@ export async function* trainBatches(
       }
       pipeline.shift();
       if (event.result === null) continue;
-      failed = false;
+      end = 'left';
       yield event.result;
-      failed = true;
+      end = 'failed';
       if (options.keepResults !== true) retired.push(event.result);
       if (retired.length >= CLEAR_AT_ONCE) await clear(retired.splice(0), { signal });
     }
-    failed = false;
+    end = 'completed';
   } finally {
     const unseen = await pipeline.stop();
-    if (!exhausted) await endSource(source, next);
-    const toClear = [...retired, ...unseen];
-    // What made the loop fail is what the caller must hear; results left behind expire by themselves.
-    if (!failed) await clear(toClear, {});
-    else if (signal?.aborted !== true) clearTrainResults(target.connection, toClear, {}).catch(() => {});
+    try {
+      const closing = exhausted ? Promise.resolve() : endSource(source, next);
+      // What made the loop fail is what the caller must hear.
+      await (end === 'failed' ? closing.catch(() => {}) : closing);
+    } finally {
+      const toClear = [...retired, ...unseen];
+      if (end === 'completed') {
+        await clear(toClear, {});
+      } else if (end === 'left' || signal?.aborted !== true) {
+        // Nobody who leaves is kept by a server that is not there: results left behind expire by themselves.
+        const cleared = clearTrainResults(target.connection, toClear, { timeoutMs: options.timeoutMs }).catch(() => {});
+        if (end === 'left') await cleared;
+      }
+    }
   }
 }
 
