@@ -1,11 +1,17 @@
-// What the CUDA backend says where the device or its memory fails beside it.
+// What the CUDA backend does where something fails beside it: the device, a library, a capture.
 #include <doctest/doctest.h>
 
 #include <thread>
 
 #include "cuda/libraries/cublas_lt.h"
 #include "cuda/libraries/cudnn.h"
+#include "cuda/runtime/repeated_work.h"
+#include "cuda/runtime/stream.h"
+#include "test/batch.h"
 #include "test/cuda_on_host/streams.h"
+#include "test/device.h"
+#include "test/model_tensors.h"
+#include "test/network.h"
 #include "test/refusal.h"
 
 namespace dl::test {
@@ -31,6 +37,84 @@ TEST_CASE("a device whose loss a library notices first is lost, and a library's 
     CHECK(error->reason() == Reason::kDeviceLost);
     CHECK(std::string(error->what()).find("cudaErrorIllegalAddress") != std::string::npos);
   }
+}
+
+/// Work that counts how often the device has done it.
+struct Counting {
+  uint64_t times(int runs) {
+    const uint64_t before = done;
+    for (int run = 0; run < runs; ++run) work.run(stream, [&](bool captured) { enqueue_work(captured); });
+    stream.synchronize();
+    return done - before;
+  }
+
+  void enqueue_work(bool captured) {
+    enqueue(stream, [this] { ++done; });
+    if (captured && fails_in_capture) throw Error(Reason::kInternal, "a library calls what no capture allows");
+  }
+
+  cuda::Stream stream;
+  cuda::RepeatedWork work;
+  uint64_t done = 0;
+  bool fails_in_capture = false;
+};
+
+TEST_CASE("work that is repeated is a graph from its second time on") {
+  Counting counting;
+  const uint64_t before = graphs_launched();
+  CHECK(counting.times(5) == 5);
+  CHECK(graphs_launched() - before == 4);
+}
+
+TEST_CASE("work that cannot be captured is done without a graph, until it is another") {
+  for (const int stage : {-1, 0, 1, 2}) {
+    CAPTURE(stage);
+    Counting counting;
+    counting.fails_in_capture = stage < 0;
+    if (stage >= 0) refuse_graph(static_cast<GraphStage>(stage), cudaErrorMemoryAllocation);
+    const uint64_t before = graphs_launched();
+    CHECK(counting.times(5) == 5);
+    CHECK(graphs_launched() == before);
+    counting.fails_in_capture = false;
+    counting.work.reset();
+    CHECK(counting.times(5) == 5);
+    CHECK(graphs_launched() - before == 4);
+  }
+}
+
+TEST_CASE("a device that is lost while work is captured is lost") {
+  const auto error = refusal_of_lost_device([] {
+    Counting counting;
+    counting.times(2);
+  });
+  REQUIRE(error);
+  CHECK(error->reason() == Reason::kDeviceLost);
+  Counting counting;
+  refuse_graph(GraphStage::kEndCapture, cudaErrorIllegalAddress);
+  CHECK(refuses(Reason::kDeviceLost, [&] { counting.times(2); }));
+}
+
+TEST_CASE("steps without graphs are those with graphs, bit by bit") {
+  constexpr ImageShape kImage{3, 8, 8};
+  constexpr int64_t kBatch = 3;
+  const auto trained = [&](uint64_t& launched) {
+    Model model(device(), Network(3).then(convolution(8)).then(BatchNorm{}).then(Relu{}).then(Dropout{0.3}).classify(4), kImage,
+                7);
+    Random random(95);
+    const uint64_t before = graphs_launched();
+    for (uint64_t step = 0; step < 4; ++step) {
+      const Batch batch = random_batch(random, kImage, 3 * kBatch, 4, PixelFormat::kUint8);
+      model.train(batch.view(), batch.labels, {{kBatch, Precision::kFloat32, true}, 3, 0.05, 0.9, 0.001, step});
+    }
+    launched = graphs_launched() - before;
+    return model.snapshot();
+  };
+  uint64_t launched = 0;
+  const auto expected = trained(launched);
+  CHECK(launched == 9);  // three sub-batches of three steps
+  refuse_graph(GraphStage::kInstantiate, cudaErrorNotSupported);
+  CHECK(bit_equal(trained(launched), expected));
+  CHECK(launched == 6);
 }
 
 }  // namespace

@@ -2,10 +2,13 @@
 
 #include <cuda_runtime_api.h>
 
+#include <functional>
+
 namespace dl::cuda {
 
 /// Work that is enqueued again and again, always the same: from the second time on as one CUDA graph. The first time it is
-/// enqueued as it is: libraries load kernels when they are first used, which is not allowed while a stream is captured.
+/// enqueued as it is: libraries load kernels when they are first used, which is not allowed while a stream is captured. Where it
+/// cannot be captured after all, it is enqueued as it is every time, and standard error says so: that costs time, not results.
 class RepeatedWork {
  public:
   RepeatedWork() = default;
@@ -16,34 +19,22 @@ class RepeatedWork {
   /// `enqueue(captured)` enqueues the work on the stream.
   template <class Enqueue>
   void run(cudaStream_t stream, const Enqueue& enqueue) {
-    if (!enqueued_once_ || !streams_can_be_captured()) {
-      enqueue(false);
-      enqueued_once_ = true;
-      return;
-    }
-    if (graph_ == nullptr) {
-      begin_capture(stream);
-      try {
-        enqueue(true);
-      } catch (...) {
-        abandon_capture(stream);
-        throw;
-      }
-      end_capture(stream);
-    }
-    launch(stream);
+    if (enqueued_once_ && graph_ == nullptr && capturable_) try_capture(stream, [&] { enqueue(true); });
+    if (graph_ != nullptr) return launch(stream);
+    enqueue(false);
+    enqueued_once_ = true;
   }
   /// Another work is to be repeated.
   void reset();
 
  private:
-  static bool streams_can_be_captured();
-  static void begin_capture(cudaStream_t stream);
-  static void abandon_capture(cudaStream_t stream);
-  void end_capture(cudaStream_t stream);
+  /// Throws only where the device is lost.
+  void try_capture(cudaStream_t stream, const std::function<void()>& enqueue);
+  void capture(cudaStream_t stream, const std::function<void()>& enqueue);
   void launch(cudaStream_t stream) const;
 
   bool enqueued_once_ = false;
+  bool capturable_ = true;
   cudaGraphExec_t graph_ = nullptr;
 };
 

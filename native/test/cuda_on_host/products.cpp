@@ -4,7 +4,6 @@
 
 #include "cuda/convolution/planned_convolution.h"
 #include "cuda/matrix_product.h"
-#include "cuda/runtime/repeated_work.h"
 #include "test/cuda_on_host/streams.h"
 
 namespace dl::cuda {
@@ -45,8 +44,6 @@ void for_each_product(const ConvolutionShape& s, const Term& term) {
 }
 
 }  // namespace
-
-bool RepeatedWork::streams_can_be_captured() { return false; }
 
 void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, const Handles& /*handles*/, Target& /*target*/) {
   pointers.workspace = arena.at<void>(workspace_);

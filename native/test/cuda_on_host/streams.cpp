@@ -1,9 +1,11 @@
-// The streams and events of the stand-in for the CUDA runtime.
+// The streams, events and graphs of the stand-in for the CUDA runtime.
 #include "test/cuda_on_host/streams.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -28,10 +30,14 @@ struct Piece {
   Point awaited;
 };
 
+/// What a stream has captured; each launch puts all of it into a stream.
+using Graph = std::vector<Piece>;
+
 struct HostStream {
   Pace pace = Pace::kAtOnce;
-  std::deque<Piece> waiting;  // the first until it has been done
-  bool busy = false;          // with the first
+  std::optional<Graph> captured;  // while it is captured: nothing of that is done
+  std::deque<Piece> waiting;      // the first until it has been done
+  bool busy = false;              // with the first
   uint64_t done = 0;
   uint64_t awaited = 0;  // of those done
   bool asked = true;     // since something was put into it
@@ -49,6 +55,8 @@ thread_local std::vector<HostStream*>& streams = *new std::vector<HostStream*>;
 thread_local bool hurrying = false;
 thread_local bool event_is_awaited = false;
 thread_local cudaError_t fate = cudaSuccess;
+thread_local std::map<GraphStage, cudaError_t> graph_refusals;
+thread_local uint64_t graphs = 0;
 
 void reach(const Point& point);
 
@@ -90,14 +98,27 @@ void reach(const Point& point) {
 }
 
 void put(HostStream& stream, Piece piece) {
+  if (stream.captured) return stream.captured->push_back(std::move(piece));
   if (std::ranges::find(streams, &stream) == streams.end()) streams.push_back(&stream);
   stream.waiting.push_back(std::move(piece));
   stream.asked = false;
   hurry();
 }
 
+/// What refuse_graph() wants of this stage.
+cudaError_t take_refusal(GraphStage stage) {
+  if (fate != cudaSuccess) return fate;
+  const auto refusal = graph_refusals.find(stage);
+  if (refusal == graph_refusals.end()) return cudaSuccess;
+  const cudaError_t error = refusal->second;
+  graph_refusals.erase(refusal);
+  return error;
+}
+
 HostStream& at(cudaStream_t stream) { return *reinterpret_cast<HostStream*>(stream); }
 Point& at(cudaEvent_t event) { return *reinterpret_cast<Point*>(event); }
+Graph& at(cudaGraph_t graph) { return *reinterpret_cast<Graph*>(graph); }
+Graph& at(cudaGraphExec_t graph) { return *reinterpret_cast<Graph*>(graph); }
 
 [[maybe_unused]] const bool kernels_go_into_streams = [] {
   cuda::on_host_stream = enqueue;
@@ -120,6 +141,10 @@ void refuse_copy(cudaStream_t stream, cudaError_t error, int copies) {
   at(stream).refusal = error;
   at(stream).copies_before_refusal = copies;
 }
+
+void refuse_graph(GraphStage stage, cudaError_t error) { graph_refusals[stage] = error; }
+
+uint64_t graphs_launched() { return graphs; }
 
 uint64_t pieces_awaited(cudaStream_t stream) { return at(stream).awaited; }
 
@@ -150,11 +175,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream != nullptr && at(stream).captured) return cudaErrorStreamCaptureUnsupported;
   if (stream != nullptr) reach(at(stream).end());
   return fate;
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   HostStream& asked = at(stream);
+  if (asked.captured) return cudaErrorStreamCaptureUnsupported;
   // Whoever asks for the first time is always told to wait.
   const bool ready = std::exchange(asked.asked, true) && asked.waiting.empty();
   if (!asked.waiting.empty()) {
@@ -177,10 +204,16 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  // On a device it would be an event of the capture alone.
+  if (at(stream).captured) return cudaErrorStreamCaptureUnsupported;
   at(event) = at(stream).end();
   return cudaSuccess;
 }
-cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned) { return cudaEventRecord(event, stream); }
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned) {
+  if (!at(stream).captured) return cudaEventRecord(event, stream);
+  put(at(stream), {[=] { at(event) = {&at(stream), at(stream).done + 1}; }, {}});
+  return cudaSuccess;
+}
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   event_is_awaited = true;
   reach(at(event));
@@ -189,6 +222,36 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
   *milliseconds = 0;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  const cudaError_t refusal = take_refusal(GraphStage::kBeginCapture);
+  if (refusal == cudaSuccess) at(stream).captured.emplace();
+  return refusal;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const cudaError_t refusal = take_refusal(GraphStage::kEndCapture);
+  *graph = refusal != cudaSuccess ? nullptr : reinterpret_cast<cudaGraph_t>(new Graph(at(stream).captured.value()));
+  at(stream).captured.reset();
+  return refusal;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  const cudaError_t refusal = take_refusal(GraphStage::kInstantiate);
+  if (refusal == cudaSuccess) *executable = reinterpret_cast<cudaGraphExec_t>(new Graph(at(graph)));
+  return refusal;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  ++graphs;
+  for (const Piece& piece : at(graph)) put(at(stream), piece);
+  return fate;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete &at(graph);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  delete &at(graph);
   return cudaSuccess;
 }
 

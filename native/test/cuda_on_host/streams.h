@@ -20,6 +20,12 @@ void enqueue(cudaStream_t stream, std::function<void()> work);
 /// One copy is refused with this error when it is put into the stream: the one after `copies` others.
 void refuse_copy(cudaStream_t stream, cudaError_t error, int copies);
 
+/// The next time that this thread comes so far with a graph, it is refused with this error.
+enum class GraphStage { kBeginCapture, kEndCapture, kInstantiate };
+void refuse_graph(GraphStage stage, cudaError_t error);
+/// Graphs that this thread has launched so far.
+uint64_t graphs_launched();
+
 /// Pieces of work that the stream has done so far because the host waited for an event behind them.
 uint64_t pieces_awaited(cudaStream_t stream);
 
