@@ -8,6 +8,7 @@ export class AnswerWatch {
   expired: TransportError | null = null;
 
   constructor(
+    /** Infinity is no limit. */
     private readonly milliseconds: number,
     private readonly end: () => void,
   ) {}
@@ -29,6 +30,7 @@ export class AnswerWatch {
   }
 
   #start(): void {
+    if (this.milliseconds === Number.POSITIVE_INFINITY) return;
     this.#timer = setTimeout(() => {
       this.expired = transportError(status.DEADLINE_EXCEEDED, `no answer to a batch within ${this.milliseconds} ms`, undefined);
       this.end();

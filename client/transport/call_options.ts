@@ -3,7 +3,7 @@ export interface CallOptions {
   /** Ends the call; it then rejects with the signal's reason. A step whose batch had arrived may be applied all the same. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Milliseconds after which the call rejects with DeadlineExceededError.
+   * Milliseconds after which the call rejects with DeadlineExceededError; Infinity, or 2^31 and more, is no limit.
    *
    * @default the connection's `timeoutMs`, or its `transferTimeoutMs` for calls that carry images or whole classifiers
    */

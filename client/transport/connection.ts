@@ -13,6 +13,7 @@ import { isServiceError, toClientError } from '../errors/decode.js';
 import { ConnectionError } from '../errors/error.js';
 import { type CallOptions, onAbort, untilAborted } from './call_options.js';
 import { type ConnectOptions, channelCredentials, channelOptions } from './connect_options.js';
+import { timeLimit } from './time_limit.js';
 
 /** A method of the generated service definition. */
 export interface Method<Request, Response> {
@@ -62,7 +63,7 @@ export class Connection {
   /** @throws ConnectionError when the server is not there within the time */
   async ready(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
     const connected = new Promise<void>((resolve, reject) => {
-      this.#client.waitForReady(Date.now() + timeoutMs, (error) => (error === undefined ? resolve() : reject(error)));
+      this.#client.waitForReady(Date.now() + timeLimit(timeoutMs), (error) => (error === undefined ? resolve() : reject(error)));
     });
     try {
       await untilAborted(connected, signal);
@@ -127,9 +128,9 @@ export class Connection {
     return { stream, responses: responsesOf(stream, signal) };
   }
 
-  /** Milliseconds that a call with images may take. */
+  /** Milliseconds that a call with images may take; Infinity is no limit. */
   transferTimeout({ timeoutMs }: CallOptions): number {
-    return timeoutMs ?? this.#transferTimeoutMs;
+    return timeLimit(timeoutMs ?? this.#transferTimeoutMs);
   }
 
   /** A request, responses. */
@@ -174,7 +175,7 @@ export class Connection {
   }
 
   #grpcOptions({ timeoutMs }: CallOptions, transfer: boolean): GrpcCallOptions {
-    return { deadline: Date.now() + (transfer ? this.transferTimeout({ timeoutMs }) : (timeoutMs ?? this.#timeoutMs)) };
+    return { deadline: Date.now() + (transfer ? this.transferTimeout({ timeoutMs }) : timeLimit(timeoutMs ?? this.#timeoutMs)) };
   }
 }
 
