@@ -34,7 +34,8 @@ std::vector<Device*> devices() {
 #endif
 #if defined(DL_CUDA)
   try {
-    static cuda::CudaDevice gpu(0);
+    // Never destroyed: when the process ends, NVIDIA's libraries may have ended before.
+    static cuda::CudaDevice& gpu = *new cuda::CudaDevice(0);
     gpu.begin(1);
     found.push_back(&gpu);
   } catch (const Error& error) {

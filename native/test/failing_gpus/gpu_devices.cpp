@@ -9,7 +9,8 @@
 namespace dl::test {
 
 Device& computing_device(int index) {
-  static std::array<std::unique_ptr<Device>, 16> devices;
+  // Never destroyed: when the process ends, NVIDIA's libraries may have ended before.
+  static auto& devices = *new std::array<std::unique_ptr<Device>, 16>;
   std::unique_ptr<Device>& device = devices.at(static_cast<size_t>(index));
   if (!device) device = std::make_unique<cuda::CudaDevice>(0);
   return *device;
