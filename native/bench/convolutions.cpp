@@ -96,16 +96,19 @@ double print_onednn(const Case& c, DataType type, Order order, const char* preci
 }
 
 /// Convolutions of other networks' kind, where few channels or small images leave Winograd's filtering less to gain.
-constexpr Case kOthers[] = {{32, 32, 112, 3, 1, 1}, {32, 64, 56, 3, 1, 1}, {64, 64, 13, 3, 1, 1}, {256, 256, 13, 3, 1, 1}};
+constexpr Case kOthers[] = {{32, 32, 112, 3, 1, 1},  {32, 64, 56, 3, 1, 1},   {64, 64, 13, 3, 1, 1},
+                            {192, 384, 13, 3, 1, 1}, {256, 256, 13, 3, 1, 1}, {64, 192, 27, 5, 1, 1}};
 
 /// What is to be set beside oneDNN's time of the same convolution; the transform of the filters is part of it, as in a step.
 template <class T>
 void print_winograd(const Case& c, const char* precision, const LinearShape& linear) {
-  const WinogradKernels<T>& kernel = *kernels().typed_winograd<T>();
-  const WinogradShape shape{linear.in, linear.out, 1, 1, kernel.tile}, gradient{linear.out, linear.in, 1, 1, kernel.tile};
+  if (!kernels().typed_winograd<T>(c.kernel)) return;
+  const WinogradKernels<T>& kernel = *kernels().typed_winograd<T>(c.kernel);
+  const WinogradShape shape{linear.in, linear.out, c.kernel / 2, c.kernel / 2, kernel.tile},
+      gradient{linear.out, linear.in, c.kernel / 2, c.kernel / 2, kernel.tile};
   const int64_t threads = omp_get_max_threads();
   std::vector<T> x(static_cast<size_t>(shape.in.size())), y(static_cast<size_t>(shape.out.size()));
-  std::vector<float> weights(static_cast<size_t>(c.in_channels * c.out_channels * 9));
+  std::vector<float> weights(static_cast<size_t>(c.in_channels * c.out_channels * c.kernel * c.kernel));
   std::vector<float> filters(static_cast<size_t>(kernel.filter_values(c.out_channels, c.in_channels)));
   std::vector<float> scratch(
       static_cast<size_t>(std::max({kernel.convolution_scratch(shape, threads), kernel.convolution_scratch(gradient, threads),
@@ -127,7 +130,6 @@ void print_winograd(const Case& c, const char* precision, const LinearShape& lin
 template <class T>
 void print_winograds(const char* precision, DataType type, Order order) {
   for (const Case& c : kOthers) print_onednn(c, type, order, precision, "oneDNN");
-  if (!kernels().typed_winograd<T>()) return;
   for (const Case& c : kResnet18) {
     if (c.kernel == 3 && c.stride == 1) print_winograd<T>(c, precision, shape_of(c, order, type));
   }
@@ -142,23 +144,23 @@ constexpr Case kProducts[] = {{64, 64, 56, 1, 1, 1},    {64, 256, 56, 1, 1, 1}, 
 
 /// Likewise as products of matrices.
 void print_products(const Case& c, const LinearShape& shape) {
-  const TapProductKernels& kernel = *kernels().tap_product;
+  const TapProductKernels<float>& kernel = *kernels().tap_product;
   const int64_t threads = omp_get_max_threads();
   const TapPart forward = forward_tap_part(shape);
   std::vector<TapPart> parts = data_gradient_parts(shape);
   parts.push_back(forward);
-  int64_t filter_values = 0, scratch_values = kernel.weight_gradient_scratch(forward.grid, forward.count(), threads);
+  int64_t filter_values = 0, scratch_values = kernel.weight_gradient_scratch(forward.grid, forward.taps, threads);
   for (const TapPart& part : parts) {
-    filter_values = std::max(filter_values, kernel.filter_values(part.grid.out.channels, part.grid.in.channels, part.count()));
-    scratch_values = std::max(scratch_values, kernel.product_scratch(part.grid, part.count(), threads));
+    filter_values = std::max(filter_values, kernel.filter_values(part.grid, part.taps));
+    scratch_values = std::max(scratch_values, kernel.product_scratch(part.grid, part.taps, threads));
   }
   parts.pop_back();
   std::vector<float> x(static_cast<size_t>(shape.in.size())), y(static_cast<size_t>(shape.out.size()));
   std::vector<float> weights(static_cast<size_t>(c.in_channels * c.out_channels * c.kernel * c.kernel));
   std::vector<float> filters(static_cast<size_t>(filter_values)), scratch(static_cast<size_t>(scratch_values));
   const auto multiply = [&](const TapPart& part, bool data_gradient, const std::vector<float>& from, std::vector<float>& to) {
-    kernel.filters({part.grid.out.channels, part.grid.in.channels, forward.count(), part.filter_taps, weights.data(),
-                    data_gradient, filters.data()});
+    kernel.filters({part.grid.out.channels, part.grid.in.channels, c.kernel * c.kernel, part.taps, part.filter_taps,
+                    weights.data(), data_gradient, filters.data()});
     kernel.product({part.grid, part.taps, threads, from.data(), filters.data(), {}, to.data(), scratch.data()});
   };
   const double forward_time = median_milliseconds([&] { multiply(forward, false, x, y); });

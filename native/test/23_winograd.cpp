@@ -15,16 +15,17 @@ using namespace dl::cpu;
 
 /// Calls f(image, out channel, in channel, out y, out x, in y, in x, tap) for every product of the definition.
 template <class F>
-void for_each_product(const WinogradShape& s, const F& f) {
+void for_each_product(const WinogradShape& s, int64_t taps, const F& f) {
   for (int64_t n = 0; n < s.out.images; ++n)
     for (int64_t o = 0; o < s.out.channels; ++o)
       for (int64_t c = 0; c < s.in.channels; ++c)
         for (int64_t p = 0; p < s.out.spatial(); ++p)
-          for (int64_t tap = 0; tap < 9; ++tap) {
+          for (int64_t tap = 0; tap < taps * taps; ++tap) {
             const int64_t y = p / s.out.width, x = p % s.out.width;
-            const int64_t iy = y + tap / 3 - s.padding_height, ix = x + tap % 3 - s.padding_width;
+            const int64_t iy = y + tap / taps - s.padding_height, ix = x + tap % taps - s.padding_width;
             if (iy < 0 || iy >= s.in.height || ix < 0 || ix >= s.in.width) continue;
-            f(place(s.out, n, o, y, x), place(s.in, n, c, iy, ix), static_cast<size_t>((o * s.in.channels + c) * 9 + tap));
+            f(place(s.out, n, o, y, x), place(s.in, n, c, iy, ix),
+              static_cast<size_t>((o * s.in.channels + c) * taps * taps + tap));
           }
 }
 
@@ -38,14 +39,15 @@ void check_shape(const WinogradKernels<T>& kernel, Order order, int64_t height, 
   CAPTURE(padding);
   std::mt19937 random(7);
   const int64_t in_channels = kernel.channels, out_channels = 2 * kernel.channels, threads = omp_get_max_threads();
+  const int64_t taps = kernel.taps, less = 2 * padding - (taps - 1);
   const WinogradShape shape{{2, in_channels, height, width, order},
-                            {2, out_channels, height + 2 * padding - 2, width + 2 * padding - 2, order},
+                            {2, out_channels, height + less, width + less, order},
                             padding,
                             padding,
                             kernel.tile};
-  const WinogradShape turned{shape.out, shape.in, 2 - padding, 2 - padding, kernel.tile};
+  const WinogradShape turned{shape.out, shape.in, taps - 1 - padding, taps - 1 - padding, kernel.tile};
   const auto x = normal_values<T>(shape.in.size(), random), dy = normal_values<T>(shape.out.size(), random);
-  const auto weights = normal_values<float>(in_channels * out_channels * 9, random);
+  const auto weights = normal_values<float>(in_channels * out_channels * taps * taps, random);
   const auto bias = normal_values<float>(out_channels, random);
   std::vector<T> y(dy.size()), dx(x.size());
   std::vector<float> dw(weights.size()), filters(static_cast<size_t>(kernel.filter_values(out_channels, in_channels)));
@@ -58,7 +60,7 @@ void check_shape(const WinogradKernels<T>& kernel, Order order, int64_t height, 
     for (int64_t o = 0; o < out_channels; ++o)
       for (int64_t p = 0; p < shape.out.spatial(); ++p)
         exact_y[place(shape.out, n, o, p / shape.out.width, p % shape.out.width)] = bias[static_cast<size_t>(o)];
-  for_each_product(shape, [&](size_t to, size_t from, size_t w) {
+  for_each_product(shape, taps, [&](size_t to, size_t from, size_t w) {
     const double a = cpu::load(x[from]), g = cpu::load(dy[to]), v = weights[w];
     exact_y[to] += v * a, exact_dx[from] += v * g, exact_dw[w] += a * g;
   });
@@ -92,9 +94,9 @@ void check_shapes(const WinogradKernels<T>* kernel, Order order, double rounded,
     MESSAGE("this processor has no such kernels");
     return;
   }
-  for (const int64_t padding : {0, 1, 2}) {
+  for (int64_t padding = 0; padding < kernel->taps; ++padding) {
     check_shape(*kernel, order, 8, 8, padding, rounded, exact);
-    check_shape(*kernel, order, 3, 7, padding, rounded, exact);
+    check_shape(*kernel, order, kernel->taps, 7, padding, rounded, exact);
     check_shape(*kernel, order, 13, 10, padding, rounded, exact);
   }
 }
@@ -106,6 +108,12 @@ TEST_CASE("Winograd's kernels: bfloat16, channels last") {
 }
 TEST_CASE("Winograd's kernels: bfloat16, groups of channels") {
   check_shapes<Bfloat16>(kernels().winograd_bfloat16, Order::kBlocked16, 1.8e-3, 2e-6);
+}
+TEST_CASE("Winograd's kernels: 5 x 5, bfloat16, channels last") {
+  check_shapes<Bfloat16>(kernels().winograd_5x5_bfloat16, Order::kNhwc, 1.8e-3, 4e-6);
+}
+TEST_CASE("Winograd's kernels: 5 x 5, bfloat16, groups of channels") {
+  check_shapes<Bfloat16>(kernels().winograd_5x5_bfloat16, Order::kBlocked16, 1.8e-3, 4e-6);
 }
 
 }  // namespace

@@ -196,6 +196,7 @@ struct KernelTable {
   // Null where vectors are too short to make it pay, or others are quicker.
   const WinogradKernels<float>* winograd;
   const WinogradKernels<Bfloat16>* winograd_bfloat16;
+  const WinogradKernels<Bfloat16>* winograd_5x5_bfloat16;
   const TapProductKernels<Bfloat16>* tap_product_bfloat16;
   const TapGradientKernels* grouped_tap_gradient;
   const TapProductKernels<float>* tap_product;
@@ -206,12 +207,13 @@ struct KernelTable {
 
   template <class T>
   const TypedKernels<T>& typed() const;
+  /// For filters of taps x taps.
   template <class T>
-  const WinogradKernels<T>* typed_winograd() const {
+  const WinogradKernels<T>* typed_winograd(int64_t taps) const {
     if constexpr (std::is_same_v<T, float>)
-      return winograd;
+      return taps == 3 ? winograd : nullptr;
     else
-      return winograd_bfloat16;
+      return taps == 3 ? winograd_bfloat16 : taps == 5 ? winograd_5x5_bfloat16 : nullptr;
   }
   template <class T>
   const DepthwiseKernels<T>* typed_depthwise() const {

@@ -111,14 +111,16 @@ const KernelTable kTable = {
     .adam_update = adam_update,
     .accumulate = accumulate,
 #if defined(__AVX2__)
-    .winograd = &kWinograd<float, 2>,
+    .winograd = &kWinograd<float, Filtering2x3>,
 #else
     .winograd = nullptr,
 #endif
 #if defined(__AVX2__) && !defined(__AMX_BF16__)
-    .winograd_bfloat16 = &kWinograd<Bfloat16, 4>,
+    .winograd_bfloat16 = &kWinograd<Bfloat16, Filtering4x3>,
+    .winograd_5x5_bfloat16 = &kWinograd<Bfloat16, Filtering4x5>,
 #else
     .winograd_bfloat16 = nullptr,
+    .winograd_5x5_bfloat16 = nullptr,
 #endif
 #if defined(__AMX_BF16__)
     .tap_product_bfloat16 = &kTileTapProduct,

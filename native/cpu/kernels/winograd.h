@@ -5,8 +5,8 @@
 #include "cpu/kernels/output_stage.h"
 #include "cpu/layout.h"
 
-/// 3 x 3 convolutions of stride 1 by Winograd's minimal filtering, F(2 x 2, 3 x 3) for activations in float32, F(4 x 4, 3 x 3)
-/// for such in bfloat16; in float32 inside.
+/// Convolutions of stride 1 by Winograd's minimal filtering, F(2 x 2, 3 x 3) for activations in float32, F(4 x 4, 3 x 3) and
+/// F(4 x 4, 5 x 5) for such in bfloat16; in float32 inside.
 namespace dl::cpu {
 
 struct WinogradShape {
@@ -21,7 +21,7 @@ struct WinogradShape {
   int64_t tiles() const { return out.images * tile_rows() * tile_columns(); }
 };
 
-/// Filters (out, in, 3, 3) as winograd_convolution reads them.
+/// Filters (out, in, taps, taps) as winograd_convolution reads them.
 struct WinogradFilters {
   int64_t columns;       // channels of the convolution's output: the layer's out, or in for its data gradient
   int64_t depth;         // channels of its input
@@ -30,7 +30,7 @@ struct WinogradFilters {
   float* transformed;    // filter_values(columns, depth)
 };
 
-/// A convolution; the data gradient is one, too: of dy with padding 2 - p and the filters for it.
+/// A convolution; the data gradient is one, too: of dy with padding taps - 1 - p and the filters for it.
 template <class T>
 struct WinogradConvolution {
   WinogradShape shape;
@@ -48,7 +48,7 @@ struct WinogradWeightGradient {
   int64_t threads;
   const T* x;
   const T* dy;
-  float* gradient;  // (out, in, 3, 3)
+  float* gradient;  // (out, in, taps, taps)
   bool accumulate;  // add to the gradient
   float* scratch;
 };
@@ -56,6 +56,8 @@ struct WinogradWeightGradient {
 /// Of activations of type T.
 template <class T>
 struct WinogradKernels {
+  /// Of a filter, in each direction.
+  int64_t taps;
   /// Of the shapes.
   int64_t tile;
   /// Channels, in and out, come in multiples of this.

@@ -1,18 +1,18 @@
-// Winograd's minimal filtering for 3 x 3 convolutions of stride 1: 16 products for 4 outputs, or 36 for 16, where the definition
-// has 36 or 144. Sums over channels are a ninth as long as those of the definition. Included by variant.cpp inside the variant's
-// own namespace.
+// Winograd's minimal filtering for convolutions of stride 1: with 3 x 3 filters 16 products for 4 outputs, or 36 for 16, where
+// the definition has 36 or 144; with 5 x 5 filters 64 for 16, where it has 400. Sums go over channels alone, the definition's
+// over taps as well. Included by variant.cpp inside the variant's own namespace.
 
 /// Channels whose products are summed by themselves: shorter chains of additions lose less. Half as many gave errors a tenth
 /// smaller and took a tenth more time.
 constexpr int64_t kDepthAtOnce = 128;
 
 /// The first `rows` tiles of `out` = tiles of `in` * filters.
-template <int kOut>
+template <class F>
 void filter_tiles(int64_t rows, const TileOrder& in, const float* inputs, const float* filters, const TileOrder& out,
                   float* outputs) {
   const int64_t depth = in.channels, columns = out.channels, panel = winograd_panel(columns);
   const int64_t pieces = (depth + kDepthAtOnce - 1) / kDepthAtOnce, piece = round_up((depth + pieces - 1) / pieces, kLanes);
-  for (int64_t position = 0; position < kPositions<kOut>; ++position) {
+  for (int64_t position = 0; position < kPositions<F>; ++position) {
     for (int64_t n = 0; n < columns; n += panel) {
       for (int64_t d = 0; d < depth; d += piece) {
         const Product p{.depth = std::min(piece, depth - d),
@@ -35,10 +35,10 @@ void filter_tiles(int64_t rows, const TileOrder& in, const float* inputs, const 
 
 /// Tiles that a thread transforms and multiplies at a time: few enough that they stay in the second-level cache, enough that a
 /// pass over the filters pays.
-template <int kOut>
+template <class F>
 int64_t winograd_tiles_at_once(const WinogradShape& shape, int64_t threads) {
   constexpr int64_t kBytes = 512 * 1024;
-  const int64_t bytes_a_tile = kPositions<kOut> * (shape.in.channels + shape.out.channels) * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes_a_tile = kPositions<F> * (shape.in.channels + shape.out.channels) * static_cast<int64_t>(sizeof(float));
   const int64_t share = (shape.tiles() + threads - 1) / threads;
   const int64_t wanted = std::clamp<int64_t>(kBytes / bytes_a_tile, 60, 126);
   const int64_t pieces = (share + wanted - 1) / wanted;
@@ -46,19 +46,19 @@ int64_t winograd_tiles_at_once(const WinogradShape& shape, int64_t threads) {
   return (even + kTileRows - 1) / kTileRows * kTileRows;
 }
 
-template <int kOut>
+template <class F>
 int64_t winograd_scratch(const WinogradShape& shape, int64_t threads) {
-  const int64_t tiles = winograd_tiles_at_once<kOut>(shape, threads);
-  return threads * (TileOrder{tiles, shape.in.channels}.size(kPositions<kOut>) +
-                    TileOrder{tiles, shape.out.channels}.size(kPositions<kOut>));
+  const int64_t tiles = winograd_tiles_at_once<F>(shape, threads);
+  return threads *
+         (TileOrder{tiles, shape.in.channels}.size(kPositions<F>) + TileOrder{tiles, shape.out.channels}.size(kPositions<F>));
 }
 
-template <class T, int kOut>
+template <class T, class F>
 void winograd_convolution(const WinogradConvolution<T>& job) {
-  constexpr int kIn = Filtering<kOut>::kIn;
-  constexpr int64_t positions = kPositions<kOut>;
+  constexpr int kIn = F::kIn;
+  constexpr int64_t positions = kPositions<F>;
   const WinogradShape& shape = job.shape;
-  const int64_t tiles = shape.tiles(), at_once = winograd_tiles_at_once<kOut>(shape, job.threads);
+  const int64_t tiles = shape.tiles(), at_once = winograd_tiles_at_once<F>(shape, job.threads);
   const TileOrder in{at_once, shape.in.channels}, out{at_once, shape.out.channels};
   const TileWalk x(shape.in, shape, -shape.padding_height, -shape.padding_width);
   const TileWalk y(shape.out, shape, 0, 0);
@@ -69,9 +69,9 @@ void winograd_convolution(const WinogradConvolution<T>& job) {
 #pragma omp for schedule(static)
     for (int64_t first = 0; first < tiles; first += at_once) {
       const int64_t end = std::min(first + at_once, tiles);
-      transform_tiles<Filtering<kOut>::input, kIn, kIn>(x, job.x, in, first, end, inputs);
-      filter_tiles<kOut>(end - first, in, inputs, job.filters, out, outputs);
-      transform_outputs<kOut>(y, outputs, out, first, end, job.stage, job.y);
+      transform_tiles<F::input, kIn, kIn>(x, job.x, in, first, end, inputs);
+      filter_tiles<F>(end - first, in, inputs, job.filters, out, outputs);
+      transform_outputs<F>(y, outputs, out, first, end, job.stage, job.y);
     }
   }
 }

@@ -35,9 +35,9 @@ class TileWalk {
   template <int kSize, int kWritten, class T>
   [[gnu::always_inline]] void ask_ahead(const T* values, const int64_t (&offset)[kSize][kSize]) const {
     constexpr int kLinePixels = sizeof(float) / sizeof(T);  // 16 channels in float32 are a line
-#pragma GCC unroll 6
+#pragma GCC unroll 8
     for (int i = 0; i < kSize; ++i) {
-#pragma GCC unroll 6
+#pragma GCC unroll 8
       for (int j = 0; j < kSize; j += kLinePixels)
         __builtin_prefetch(values + offset[i][j] + 2 * step_ * layout_.block(), kWritten);
     }
@@ -101,18 +101,18 @@ void transform_tiles_row(const TileWalk& walk, const T* x, int64_t first_channel
 }
 
 /// A^T m A of tiles first .. end - 1.
-template <int kOut, class T>
+template <class F, class T>
 void transform_outputs(const TileWalk& walk, const float* from, const TileOrder& order, int64_t first, int64_t end,
                        const OutputStage& stage, T* y) {
-  constexpr int kIn = Filtering<kOut>::kIn;
+  constexpr int kIn = F::kIn;
   const int64_t position = order.position();
   for (int64_t t = first; t < end; ++t, from += order.row()) {
-    int64_t offset[kOut][kOut];
+    int64_t offset[F::kOut][F::kOut];
     walk.offsets(t, offset);
     for (int64_t c = 0; c < order.channels; c += kLanes) {
       T* values = y + walk.channel(c);
-      walk.ask_ahead<kOut, 1>(values, offset);
-      transform_tile<Filtering<kOut>::output, kIn, kOut>(
+      walk.ask_ahead<F::kOut, 1>(values, offset);
+      transform_tile<F::output, kIn, F::kOut>(
           [&](int i, int j) { return load_vector(from + (i * kIn + j) * position + c); },
           [&](int i, int j, Vector value) {
             T* to = values + offset[i][j];
