@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import type { TrainBatchesOpened, TrainBatchesResponse } from '../../generated/dlclassifier/v1/classifier.js';
 import { TrainResult } from '../classifier/train_result.js';
@@ -33,6 +34,8 @@ export class BatchPipeline {
   #unanswered: QueuedBatch[] = [];
   readonly #name = randomUUID();
   readonly #stop = new AbortController();
+  /** To the caller's signal. */
+  readonly #stopListening: () => void;
   #started = 0;
   #answered = 0;
   #applied = 0;
@@ -48,7 +51,9 @@ export class BatchPipeline {
     private readonly firstStep: number,
   ) {
     const { signal } = options;
-    onAbort(signal, () => this.#stop.abort(signal?.reason));
+    // Each batch under way listens: a warning of a leak would be of none.
+    setMaxListeners(0, this.#stop.signal);
+    this.#stopListening = onAbort(signal, () => this.#stop.abort(signal?.reason));
   }
 
   get length(): number {
@@ -90,6 +95,7 @@ export class BatchPipeline {
     await this.#run;
     if (this.#unanswered.some(({ sent }) => sent) && this.options.signal?.aborted !== true) await this.#learnWhatWasApplied();
     for (const batch of this.#unanswered) batch.fail(new Error('the stream of batches was ended before this one'));
+    this.#stopListening();
     const settled = await Promise.allSettled(this.#batches.splice(0).map(({ result }) => result));
     return settled.flatMap((one) => (one.status === 'fulfilled' && one.value !== null ? [one.value] : []));
   }
