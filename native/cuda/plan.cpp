@@ -107,6 +107,10 @@ void Plan::allocate(const Handles& handles, const ModelMemory& model, Target& ta
   try {
     const Arena arena{&arena_, memory_.data(), counters_};
     for (const auto& operation : operations_) operation->bind(arena, pass_, target);
+  } catch (const Error& error) {
+    memory_ = DeviceMemory();
+    if (error.reason() != Reason::kOutOfMemory) throw;
+    throw out_of_memory(bytes(), kBytesBesidePlans);
   } catch (...) {
     memory_ = DeviceMemory();
     throw;

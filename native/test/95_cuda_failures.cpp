@@ -5,6 +5,7 @@
 
 #include "cuda/libraries/cublas_lt.h"
 #include "cuda/libraries/cudnn.h"
+#include "cuda/runtime/memory.h"
 #include "cuda/runtime/repeated_work.h"
 #include "cuda/runtime/stream.h"
 #include "test/batch.h"
@@ -37,6 +38,46 @@ TEST_CASE("a device whose loss a library notices first is lost, and a library's 
     CHECK(error->reason() == Reason::kDeviceLost);
     CHECK(std::string(error->what()).find("cudaErrorIllegalAddress") != std::string::npos);
   }
+}
+
+int64_t free_bytes() {
+  size_t free = 0, total = 0;
+  CHECK(cudaMemGetInfo(&free, &total) == cudaSuccess);
+  return static_cast<int64_t>(free);
+}
+
+TEST_CASE("memory that a library wants beside a plan and does not find is kOutOfMemory, with what a plan may have") {
+  const PlanOptions plan{2, Precision::kFloat32, false};
+  Model model(device(), Network(3).then(convolution(8)).classify(4), {3, 8, 8}, 7);
+  const int64_t bytes = model.plan_memory(plan).training_bytes;
+  const int64_t free = free_bytes();
+  starve_convolutions(true);
+  const auto error = refusal([&] { model.prepare(plan); });
+  starve_convolutions(false);
+  REQUIRE(error);
+  CHECK(error->reason() == Reason::kOutOfMemory);
+  CHECK(error->metadata().at("bytes") == std::to_string(bytes));
+  CHECK(error->metadata().at("free") == std::to_string(free - cuda::kBytesBesidePlans));
+  CHECK(free_bytes() == free);
+  CHECK_NOTHROW(model.prepare(plan));
+}
+
+TEST_CASE("the device is short of memory where libraries may find none") {
+  CHECK_FALSE(cuda::short_of_memory());
+  {
+    const cuda::DeviceMemory taken(free_bytes() - cuda::kBytesBesidePlans);
+    CHECK_FALSE(cuda::short_of_memory());
+    const cuda::DeviceMemory more(1);
+    CHECK(cuda::short_of_memory());
+  }
+  CHECK_FALSE(cuda::short_of_memory());
+}
+
+TEST_CASE("memory that a library says it has not found is kOutOfMemory") {
+  CHECK(refuses(Reason::kOutOfMemory, [] { cuda::check(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED, "a handle"); }));
+  const auto by_cublas = refusal([] { cuda::check(CUBLAS_STATUS_ALLOC_FAILED, "a product"); });
+  REQUIRE(by_cublas);
+  if (by_cublas->reason() != Reason::kCublasMissing) CHECK(by_cublas->reason() == Reason::kOutOfMemory);
 }
 
 /// Work that counts how often the device has done it.

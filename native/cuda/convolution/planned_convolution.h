@@ -19,7 +19,8 @@ class PlannedConvolution {
   PlannedConvolution(PlanBuilder& builder, const ConvolutionShape& shape, const std::string& layer);
 
   explicit operator bool() const { return shape_.images > 0; }
-  /// What is written there before does not matter. Throws kInternal where cuDNN has no engine after all.
+  /// What is written there before does not matter. Throws kInternal where cuDNN has no engine after all,
+  /// kOutOfMemory where that is for want of memory beside the plan's.
   void bind(ConvolutionPointers pointers, const Arena& arena, const Handles& handles, Target& target);
   void execute(const Pass& pass) const;
 

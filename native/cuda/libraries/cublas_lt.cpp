@@ -76,7 +76,8 @@ const CublasLt& cublas_lt() {
 void check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   check(failure_of_device(), what);  // a failure of the device is more telling
-  throw Error(Reason::kInternal, std::string("cuBLASLt, ") + what + ": " + cublas_lt().cublasLtGetStatusString(status));
+  throw Error(status == CUBLAS_STATUS_ALLOC_FAILED ? Reason::kOutOfMemory : Reason::kInternal,
+              std::string("cuBLASLt, ") + what + ": " + cublas_lt().cublasLtGetStatusString(status));
 }
 
 }  // namespace dl::cuda

@@ -31,7 +31,7 @@ struct CublasLt {
 /// The library, opened at the first call. Throws kCublasMissing.
 const CublasLt& cublas_lt();
 
-/// Throws kInternal, or what a failure below cuBLASLt is.
+/// Throws kInternal, kOutOfMemory, or what a failure below cuBLASLt is.
 void check(cublasStatus_t status, const char* what);
 
 }  // namespace dl::cuda

@@ -61,7 +61,9 @@ void check(cudnnStatus_t status, const char* what) {
   check(failure_of_device(), what);  // a failure of the device is more telling
   char details[512] = "";
   cudnn().cudnnGetLastErrorString(details, sizeof details);
-  throw Error(Reason::kInternal, std::string("cuDNN, ") + what + ": " + cudnn().cudnnGetErrorString(status) + " " + details);
+  const bool starved = status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
+  throw Error(starved ? Reason::kOutOfMemory : Reason::kInternal,
+              std::string("cuDNN, ") + what + ": " + cudnn().cudnnGetErrorString(status) + " " + details);
 }
 
 }  // namespace dl::cuda

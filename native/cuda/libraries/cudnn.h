@@ -31,7 +31,7 @@ constexpr size_t kOldestCudnn = 90800;
 /// The library, opened at the first call. Throws kCudnnMissing.
 const Cudnn& cudnn();
 
-/// Throws kInternal, or what a failure below cuDNN is, with the library's own words.
+/// Throws kInternal, kOutOfMemory, or what a failure below cuDNN is, with the library's own words.
 void check(cudnnStatus_t status, const char* what);
 
 }  // namespace dl::cuda

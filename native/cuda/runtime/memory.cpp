@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -14,7 +15,29 @@ namespace {
 /// What goes down the default stream may end after the call; the engine's own streams do not wait for it.
 void wait_for_default_stream() { check(cudaStreamSynchronize(nullptr), "waiting for the default stream"); }
 
+struct MemoryInfo {
+  int64_t free;
+  int64_t total;
+};
+
+MemoryInfo memory_info() {
+  size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total), "asking for the free memory");
+  return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
+}
+
 }  // namespace
+
+bool short_of_memory() { return memory_info().free < kBytesBesidePlans; }
+
+Error out_of_memory(int64_t bytes, int64_t beside) {
+  const auto [free, total] = memory_info();
+  const std::string wanted = std::to_string(bytes) + (beside > 0 ? " and beside them " + std::to_string(beside) : "");
+  return {
+      Reason::kOutOfMemory,
+      wanted + " bytes of the device's memory are wanted, " + std::to_string(free) + " of " + std::to_string(total) + " are free",
+      {{"bytes", std::to_string(bytes)}, {"free", std::to_string(std::max<int64_t>(free - beside, 0))}}};
+}
 
 DeviceMemory::DeviceMemory(int64_t bytes) : DeviceMemory() {
   if (bytes == 0) return;
@@ -22,12 +45,7 @@ DeviceMemory::DeviceMemory(int64_t bytes) : DeviceMemory() {
   const cudaError_t error = cudaMalloc(&memory, static_cast<size_t>(bytes));
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    size_t free = 0, total = 0;
-    check(cudaMemGetInfo(&free, &total), "asking for the free memory");
-    throw Error(Reason::kOutOfMemory,
-                std::to_string(bytes) + " bytes of the device's memory are wanted, " + std::to_string(free) + " of " +
-                    std::to_string(total) + " are free",
-                {{"bytes", std::to_string(bytes)}, {"free", std::to_string(free)}});
+    throw out_of_memory(bytes);
   }
   check(error, "taking device memory");
   data_ = static_cast<std::byte*>(memory);

@@ -3,7 +3,18 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/error.h"
+
 namespace dl::cuda {
+
+/// What cuDNN and cuBLASLt may want of the device's memory beside the plans: they load kernels when they are first used.
+constexpr int64_t kBytesBesidePlans = int64_t{256} << 20;
+
+/// Whether that much is not free.
+bool short_of_memory();
+
+/// That `bytes` are not free, with them and those that are `free` in the metadata, less what is to be left `beside` them.
+Error out_of_memory(int64_t bytes, int64_t beside = 0);
 
 /// One piece of zeroed memory of the present device.
 class DeviceMemory {

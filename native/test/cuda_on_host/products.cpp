@@ -4,7 +4,19 @@
 
 #include "cuda/convolution/planned_convolution.h"
 #include "cuda/matrix_product.h"
+#include "engine/error.h"
 #include "test/cuda_on_host/streams.h"
+
+namespace dl::test {
+namespace {
+
+bool convolutions_starve = false;
+
+}  // namespace
+
+void starve_convolutions(bool starve) { convolutions_starve = starve; }
+
+}  // namespace dl::test
 
 namespace dl::cuda {
 namespace {
@@ -46,6 +58,7 @@ void for_each_product(const ConvolutionShape& s, const Term& term) {
 }  // namespace
 
 void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, const Handles& /*handles*/, Target& /*target*/) {
+  if (test::convolutions_starve) throw Error(Reason::kOutOfMemory, "a test wants it");
   pointers.workspace = arena.at<void>(workspace_);
   pointers_ = pointers;
 }

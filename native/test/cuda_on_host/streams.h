@@ -29,6 +29,9 @@ uint64_t graphs_launched();
 /// Pieces of work that the stream has done so far because the host waited for an event behind them.
 uint64_t pieces_awaited(cudaStream_t stream);
 
+/// Whether convolutions find no memory for kernels beside that of the plan, as cuDNN's may.
+void starve_convolutions(bool starve);
+
 /// The device of this thread is lost, as by an illegal access: from now on every call that concerns it fails.
 void lose_device_of_thread();
 
