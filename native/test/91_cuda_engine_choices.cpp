@@ -1,10 +1,13 @@
 // Which of cuDNN's engines computes a convolution is measured once and kept in a file.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
+#include <thread>
 
 #include "cuda/convolution/choice_cache.h"
 #include "cuda/convolution/shape.h"
@@ -53,14 +56,40 @@ TEST_CASE("what was chosen before candidates had knobs is not read") {
   CHECK_FALSE(cuda::ChoiceCache(folder.path, "device").find("a"));
 }
 
+TEST_CASE("two devices of a process that are of one kind write one file, and who reads it finds all of it") {
+  const Folder folder;
+  constexpr int kKeys = 200;
+  {
+    cuda::ChoiceCache cache(folder.path, "device");
+    for (int key = 0; key < kKeys; ++key) cache.add(std::to_string(key), kChoice);
+  }
+  std::atomic<int> writing = 2;
+  const auto write = [&] {
+    cuda::ChoiceCache cache(folder.path, "device");
+    for (int time = 0; time < 300; ++time) cache.add(std::to_string(time % kKeys), kChoice);
+    --writing;
+  };
+  std::thread one(write), other(write);
+  int missing = 0;
+  while (writing > 0) {
+    const cuda::ChoiceCache reader(folder.path, "device");
+    for (int key = 0; key < kKeys; ++key) missing += reader.find(std::to_string(key)) != kChoice;
+  }
+  one.join();
+  other.join();
+  CHECK(missing == 0);
+  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
+}
+
 TEST_CASE("a file that is damaged or cannot be written is no error") {
   const Folder folder;
   cuda::ChoiceCache cache(folder.path, "device");
   cache.add("a", kChoice);
-  { std::ofstream(cache.file()) << "a nonsense\nb 7\nhalf"; }
+  { std::ofstream(cache.file()) << "a nonsense\nalone\nb 7\nc 12;2=17"; }
   const cuda::ChoiceCache damaged(folder.path, "device");
   CHECK_FALSE(damaged.find("a"));
   CHECK(damaged.find("b") == cuda::EngineChoice{7, {}});
+  CHECK_FALSE(damaged.find("c"));  // its line has no end: it may have been 12;2=17;6=0
 
   { std::ofstream(folder.path / "file"); }
   cuda::ChoiceCache nowhere(folder.path / "file", "device");

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cctype>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 
@@ -31,9 +33,12 @@ ChoiceCache::ChoiceCache(const fs::path& folder, const std::string& device) {
 
 void ChoiceCache::read() {
   std::ifstream file(file_);
-  std::string key, text;
-  while (file >> key >> text) {
-    if (const auto choice = to_choice(text)) choices_[key] = *choice;
+  std::string line;
+  // A line without an end may be the beginning of another choice.
+  while (std::getline(file, line) && !file.eof()) {
+    const size_t space = line.find(' ');
+    if (space == std::string::npos) continue;
+    if (const auto choice = to_choice(line.substr(space + 1))) choices_[line.substr(0, space)] = *choice;
   }
 }
 
@@ -49,7 +54,9 @@ void ChoiceCache::add(const std::string& key, const EngineChoice& choice) {
   if (file_.empty()) return;
   std::error_code error;
   fs::create_directories(file_.parent_path(), error);
-  const fs::path beside = file_.string() + "." + std::to_string(getpid());
+  // Two devices of a process may be of one kind.
+  static std::atomic<uint64_t> written = 0;
+  const fs::path beside = file_.string() + "." + std::to_string(getpid()) + "." + std::to_string(++written);
   {
     std::ofstream file(beside);
     for (const auto& [name, chosen] : choices_) file << name << ' ' << to_text(chosen) << '\n';
