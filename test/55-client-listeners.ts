@@ -23,6 +23,24 @@ test.serial('a signal that many trainings share keeps no listener of those that 
   }
 });
 
+test.serial('a call that ended while its sender waited for a batch leaves no timer, which would keep the process', async (t) => {
+  await using classifier = await readSmall(t.context.client, { image_dimensions: [...SHAPE] });
+  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+  const before = timers();
+  let onRefused = () => {};
+  const refused = new Promise<void>((resolve) => {
+    onRefused = resolve;
+  });
+  async function* source() {
+    const [first, second] = batches(2) as [LabelledBatch, LabelledBatch];
+    yield { ...first, labels: ['neither', 'good', 'bad', 'good'] };
+    await refused;
+    yield second;
+  }
+  for await (const _ of classifier.trainBatches(source(), { onRefused }));
+  t.true(timers() <= before, `${before} timers before, ${timers()} afterwards`);
+});
+
 test.serial('a window of many batches warns of no leak', async (t) => {
   await using classifier = await readSmall(t.context.client, { image_dimensions: [...SHAPE] });
   const warnings: Error[] = [];

@@ -189,6 +189,7 @@ export class BatchPipeline {
         break;
       }
     }
+    if (this.#call !== call) return;
     watch.expect();
     call.end();
   }
