@@ -186,6 +186,27 @@ test('a store that forgets everything again and again does not stop the training
   t.regex(warnings[0] ?? '', /made room for others/);
 });
 
+test('batches under way that share their images put each once, and none of them counts as evicted', async (t) => {
+  const { client, direct, proxy, warnings } = await start(t);
+  const images = pixelImages(4);
+  await using classifier = await readSmall(client, PARAMETERS);
+  const batches = Array.from({ length: 12 }, (_, index) => ({
+    images: [...images.slice(index % 4), ...images.slice(0, index % 4)],
+    labels: LABELS,
+  }));
+  // The second time the store has lost them.
+  for (const what of ['first', 'again']) {
+    const before = proxy.sentBytes();
+    const losses = await train(classifier, batches, { window: 8 });
+    t.is(losses.length, 12);
+    const sent = proxy.sentBytes() - before;
+    t.true(sent < 4 * IMAGE_BYTES * 1.8, `${sent} bytes, ${what}: the images are sent once, then named`);
+    t.is((await call(direct, 'getStoreInfo', {})).images, 4n, what);
+    await call(direct, 'deleteImages', ALL);
+  }
+  t.deepEqual(warnings, []);
+});
+
 test('a program whose names were refused ends when it has nothing more to do', async (t) => {
   const { daemon } = await start(t);
   const { exitCode, stdout, stderr } = await runProgram('forgetful_training.ts', [daemon.address]);

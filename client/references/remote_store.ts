@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { ImageBatch, PixelFormat } from '../../generated/dlclassifier/v1/image.js';
 import { ImageServiceService as service } from '../../generated/dlclassifier/v1/image_service.js';
 import { type GetStoreInfoResponse, ImageNames, PutImagesRequest } from '../../generated/dlclassifier/v1/image_store.js';
 import { TransportError } from '../errors/error.js';
 import { ImageStoreUnavailableError, LimitExceededError, ServerBusyError } from '../errors/refusals.js';
-import type { CallOptions } from '../transport/call_options.js';
+import { type CallOptions, untilAborted } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
 import { uploadBody } from '../upload/body.js';
 import { send } from '../upload/send.js';
@@ -26,7 +27,7 @@ const OUR_SHARE = 0.9;
 /** How often an image is put: the second time because it was evicted or damaged. */
 const PUTS = 2;
 
-/** What is known of an image: `belief` is that of the store when the image was known to be there. */
+/** What is known of an image: `belief` is that of the store when the image was known to be there, `puts` counts those that succeeded. */
 interface Known {
   belief: number;
   puts: number;
@@ -34,6 +35,11 @@ interface Known {
 
 /** The belief of no time. */
 const NEVER = -1;
+
+/** Of an image among those of all kinds. */
+function nameOf({ format, width, height, channels }: ImageKind, { digest }: HashedImage): string {
+  return `${format} ${width} ${height} ${channels} ${digest.toString('latin1')}`;
+}
 
 const stores = new WeakMap<Connection, RemoteStore>();
 
@@ -44,6 +50,8 @@ const stores = new WeakMap<Connection, RemoteStore>();
 export class RemoteStore {
   readonly digests = new ImageDigests();
   readonly #known = new Map<string, Map<string, Known>>();
+  /** Of images that are being put, whichever batch they are for: a later batch waits for them. */
+  readonly #underWay = new Map<string, Promise<void>>();
   readonly #warned = new Set<string>();
   #info: Promise<GetStoreInfoResponse | null> | null = null;
   #belief = 0;
@@ -71,6 +79,7 @@ export class RemoteStore {
   async ensure(kind: ImageKind, images: readonly HashedImage[], options: CallOptions): Promise<boolean[]> {
     const store = await this.#store(options);
     if (store === null) return images.map(() => false);
+    await this.#settled(kind, images, options);
     const unsure = images.filter((image) => !this.#isStored(kind, image));
     for (let start = 0; start < unsure.length; start += REFERENCES_PER_CALL) {
       await this.#ensureSome(kind, unsure.slice(start, start + REFERENCES_PER_CALL), store, options);
@@ -88,16 +97,49 @@ export class RemoteStore {
     const { missing } = await this.connection.unary(service.hasImages, { images: names }, options);
     const isMissing = new Set(missing);
     for (const [position, image] of unsure.entries()) if (!isMissing.has(position)) this.#believe(kind, image);
+    // Chosen at once, because other batches are being prepared at the same time.
+    const chosen = new Map<string, HashedImage>();
+    for (const position of missing) {
+      const image = unsure[position];
+      if (image === undefined || this.#full || this.#isStored(kind, image)) continue;
+      const name = nameOf(kind, image);
+      if (!chosen.has(name) && !this.#underWay.has(name) && this.#mayPut(kind, image, store)) chosen.set(name, image);
+    }
+    const puts = this.#putAll(kind, [...chosen.values()], options);
+    for (const name of chosen.keys()) this.#underWay.set(name, puts);
+    try {
+      await puts;
+    } finally {
+      for (const name of chosen.keys()) this.#underWay.delete(name);
+    }
+    await this.#settled(kind, unsure, options);
+  }
+
+  /** Waits for what other batches put of these, whatever comes of it, and no longer than a put of ours may take. */
+  async #settled(kind: ImageKind, images: readonly HashedImage[], options: CallOptions): Promise<void> {
+    if (this.#underWay.size === 0) return;
+    const puts = new Set(images.map((image) => this.#underWay.get(nameOf(kind, image))));
+    const limit = this.connection.transferTimeout(options);
+    const over = new AbortController();
+    const waits: Promise<unknown>[] = [Promise.allSettled(puts)];
+    if (limit !== Number.POSITIVE_INFINITY) waits.push(sleep(limit, undefined, { signal: over.signal }).catch(() => {}));
+    try {
+      await untilAborted(Promise.race(waits), options.signal);
+    } finally {
+      over.abort();
+    }
+  }
+
+  /** In groups; none after one for which the server has no place. */
+  async #putAll(kind: ImageKind, images: readonly HashedImage[], options: CallOptions): Promise<void> {
     let group: HashedImage[] = [];
     let bytes = 0;
     const put = async () => {
-      if (group.length > 0) await this.#put(kind, group, options);
+      if (group.length > 0 && !this.#full) await this.#put(kind, group, options);
       group = [];
       bytes = 0;
     };
-    for (const position of missing) {
-      const image = unsure[position];
-      if (image === undefined || this.#full || !this.#mayPut(kind, image, store)) continue;
+    for (const image of images) {
       if (bytes + image.byteLength > PUT_BYTES) await put();
       group.push(image);
       bytes += image.byteLength;
@@ -128,7 +170,10 @@ export class RemoteStore {
       this.#warnOnce('full', `images that are not stored yet are sent with every batch: ${error.message}`);
       return;
     }
-    for (const image of images) this.#believe(kind, image);
+    for (const image of images) {
+      this.#believe(kind, image);
+      this.#remember(kind, image).puts++;
+    }
   }
 
   #mayPut(kind: ImageKind, image: HashedImage, { maximumBytes, maximumImageBytes }: GetStoreInfoResponse): boolean {
@@ -152,8 +197,8 @@ export class RemoteStore {
       );
       return false;
     }
-    // At once, because other batches are being prepared at the same time.
-    this.#remember(kind, image).puts++;
+    // Its room is taken from now on.
+    this.#remember(kind, image);
     return true;
   }
 
