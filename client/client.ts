@@ -115,7 +115,10 @@ export class DlClassifierClient implements AsyncDisposable {
     return withNumbers(await repeatable(options, () => this.#connection.unary(service.getServerInfo, {}, options)));
   }
 
-  /** Ends the connection. Calls under way end with an error; classifiers stay open on the server until they expire. */
+  /**
+   * Ends the connection. Calls under way end with a ConnectionError; a step whose batch had arrived may be applied all the same. Classifiers
+   * stay open on the server until they expire.
+   */
   close(): void {
     this.#connection.close();
   }

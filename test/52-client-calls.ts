@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   Classifier,
   ConnectionError,
@@ -282,6 +283,34 @@ test('a client that was closed says so', async (t) => {
   client.close();
   const error = await t.throwsAsync(client.getServerInfo(), { instanceOf: ConnectionError, message: /was closed here/ });
   t.false(error?.retryable);
+});
+
+test('calls under way end when their client is closed', async (t) => {
+  const { address } = t.context.daemon;
+  const parameters = { image_dimensions: [128, 128, 1], batch_size: 64 } as const;
+  // The single step may be applied all the same, and would be in the stream's way.
+  await using alone = await readSmall(t.context.client, parameters);
+  await using classifier = await readSmall(t.context.client, parameters);
+  const images = noiseImages(64, [128, 128, 1]);
+  const labels = Array.from({ length: 64 }, (_, index) => index % 2);
+  const closedHere = { instanceOf: ConnectionError, message: /was closed here/ };
+
+  const first = await DlClassifierClient.connect(address);
+  const step = first.openHandle(alone.handle).trainBatch(images, labels);
+  await pause(50);
+  first.close();
+  const error = await t.throwsAsync(step, closedHere);
+  t.false(error?.retryable);
+
+  const second = await DlClassifierClient.connect(address);
+  let seen = 0;
+  const stream = async () => {
+    const batches = new Array(40).fill({ images, labels });
+    for await (const _ of second.openHandle(classifier.handle).trainBatches(batches, { window: 4 })) if (++seen === 1) second.close();
+  };
+  await t.throwsAsync(stream, closedHere);
+  t.true(seen <= 4, `${seen} results, those that had arrived`);
+  t.true((await classifier.getParam('step')) < 10);
 });
 
 test('the library gives out classes that instanceof knows', async (t) => {

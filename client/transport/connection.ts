@@ -35,6 +35,12 @@ export interface UploadCall<Response> {
   readonly response: Promise<Response>;
 }
 
+/** A call of any kind, as grpc-js has it. */
+interface Cancellable {
+  cancel(): void;
+  once(event: 'status', listener: () => void): unknown;
+}
+
 type Callback<Response> = (error: ServiceError | null, response?: Response) => void;
 
 const UNAVAILABLE = { reason: null, number: null, status: status.UNAVAILABLE, metadata: {} } as const;
@@ -48,6 +54,8 @@ export class Connection {
   readonly #transferTimeoutMs: number;
   /** Tells the user of something that is no error. */
   readonly warn: (message: string) => void;
+  /** Those under way. */
+  readonly #calls = new Set<Cancellable>();
   #closed = false;
 
   constructor(
@@ -74,8 +82,10 @@ export class Connection {
     }
   }
 
+  /** Calls under way are cancelled. */
   close(): void {
     this.#closed = true;
+    for (const call of this.#calls) call.cancel();
     this.#client.close();
   }
 
@@ -123,9 +133,10 @@ export class Connection {
       method.responseDeserialize,
       new Metadata(),
     );
+    this.#untilEnded(stream);
     // Whoever iterates hears of it; nobody may do so yet.
     stream.on('error', () => {});
-    return { stream, responses: responsesOf(stream, signal) };
+    return { stream, responses: this.#responsesOf(stream, signal) };
   }
 
   /** Milliseconds that a call with images may take; Infinity is no limit. */
@@ -148,10 +159,11 @@ export class Connection {
       new Metadata(),
       this.#grpcOptions(options, true),
     );
-    yield* responsesOf(call, options.signal);
+    this.#untilEnded(call);
+    yield* this.#responsesOf(call, options.signal);
   }
 
-  #call<Response, Call extends { cancel(): void }>(
+  #call<Response, Call extends Cancellable>(
     options: CallOptions,
     start: (callback: Callback<Response>) => Call,
   ): { call: Call; response: Promise<Response> } {
@@ -161,42 +173,53 @@ export class Connection {
       settle = (error, value) => {
         stopWaiting();
         if (value !== undefined) resolve(value);
-        else reject(asClientError(error, options.signal));
+        else reject(this.#asClientError(error, options.signal));
       };
     });
     const call = start((error, value) => settle(error, value));
+    this.#untilEnded(call);
     const stopWaiting = onAbort(options.signal, () => call.cancel());
     return { call, response };
   }
 
+  #untilEnded(call: Cancellable): void {
+    this.#calls.add(call);
+    call.once('status', () => this.#calls.delete(call));
+  }
+
   #expectUsable({ signal }: CallOptions): void {
     signal?.throwIfAborted();
-    if (this.#closed) throw new ConnectionError(`the connection to ${this.address} was closed here`, { ...UNAVAILABLE, retryable: false });
+    if (this.#closed) throw this.#closedHere();
+  }
+
+  #closedHere(): ConnectionError {
+    return new ConnectionError(`the connection to ${this.address} was closed here`, { ...UNAVAILABLE, retryable: false });
   }
 
   #grpcOptions({ timeoutMs }: CallOptions, transfer: boolean): GrpcCallOptions {
     return { deadline: Date.now() + (transfer ? this.transferTimeout({ timeoutMs }) : timeLimit(timeoutMs ?? this.#timeoutMs)) };
   }
-}
 
-async function* responsesOf<Response>(
-  call: ClientReadableStream<Response> | ClientDuplexStream<Buffer, Response>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Response, void, undefined> {
-  // The iteration reports it; a cancelled call reports it once more, when nobody listens.
-  call.on('error', () => {});
-  const stopWaiting = onAbort(signal, () => call.cancel());
-  try {
-    yield* call;
-  } catch (error) {
-    throw asClientError(error, signal);
-  } finally {
-    stopWaiting();
-    call.cancel();
+  async *#responsesOf<Response>(
+    call: ClientReadableStream<Response> | ClientDuplexStream<Buffer, Response>,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Response, void, undefined> {
+    // The iteration reports it; a cancelled call reports it once more, when nobody listens.
+    call.on('error', () => {});
+    const stopWaiting = onAbort(signal, () => call.cancel());
+    try {
+      yield* call;
+    } catch (error) {
+      throw this.#asClientError(error, signal);
+    } finally {
+      stopWaiting();
+      call.cancel();
+    }
   }
-}
 
-function asClientError(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return signal.reason;
-  return isServiceError(error) ? toClientError(error) : error;
+  #asClientError(error: unknown, signal: AbortSignal | undefined): unknown {
+    if (signal?.aborted) return signal.reason;
+    if (!isServiceError(error)) return error;
+    return this.#closed && error.code === status.CANCELLED ? this.#closedHere() : toClientError(error);
+  }
 }
