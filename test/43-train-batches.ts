@@ -1,11 +1,12 @@
 import { crc32 } from 'node:zlib';
 import { type Client, status } from '@grpc/grpc-js';
 import type { TrainBatchesRequest, TrainBatchHeader } from '../generated/dlclassifier/v1/classifier.js';
+import { PixelFormat } from '../generated/dlclassifier/v1/image.js';
 import { batchMessages, numberedBatch, openBatches } from './support/batch_call.js';
-import { errorInfo, untilArrived } from './support/calls.js';
-import { readCompact, serialize, stepOf, untilTraining } from './support/classifier.js';
-import { encodedBatch } from './support/refusal_cases/bad_batches.js';
-import { getParams, named, setParams, testOverTheWire, train } from './support/wire.js';
+import { errorInfo, openUpload, untilArrived, upload } from './support/calls.js';
+import { type Batch, readCompact, serialize, stepOf, trainMessages, untilTraining } from './support/classifier.js';
+import { encodedBatch, png } from './support/refusal_cases/bad_batches.js';
+import { getParams, named, refusalOf, setParams, testOverTheWire, train } from './support/wire.js';
 
 const test = testOverTheWire();
 
@@ -246,6 +247,71 @@ test.serial('a call that is cancelled ends after the step that runs; the next ca
   t.is(await stepOf(client, classifier), step);
   const numbers = ids.slice(0, Number(step)).map((_, index) => index);
   t.true((await serialize(client, classifier)).equals(await oneByOne(client, numbers, options)));
+});
+
+/** Files that take a while to be decoded. */
+async function slowBatch(): Promise<Batch> {
+  const file = await png(6000, 6000, '#305070');
+  const batch = await encodedBatch(...[0, 1, 2, 3].map(() => file));
+  return { ...batch, images: { ...batch.images, preprocessing: { normalizeContrast: false } } };
+}
+
+for (const [how, cancelled] of [
+  ['by TrainBatches, in a call that the server does not know to be dead', false],
+  ['by TrainBatch, in a call that was cancelled', true],
+] as const) {
+  test.serial(`a batch that was committed ${how}, and is being decoded, is waited for`, async (t) => {
+    const { client } = t.context;
+    const classifier = await readCompact(client);
+    const batch = await slowBatch();
+    if (cancelled) {
+      const call = openUpload(client, 'trainBatch');
+      call.response.catch(() => {});
+      for (const { call: _, ...message } of batchMessages(classifier, batch, { requestId: 'slow' })) await call.send(message);
+      await untilArrived(client);
+      call.cancel();
+    } else {
+      const call = openBatches(client, classifier);
+      await call.opened;
+      await call.send(...batchMessages(classifier, batch, { requestId: 'slow' }));
+      await untilArrived(client);
+      call.rest().catch(() => {});
+    }
+    t.is(await stepOf(client, classifier), 0n);
+    const again = openBatches(client, classifier, { unanswered: ['slow'] });
+    const { step, applied } = await again.opened;
+    t.is(step, 1n);
+    t.deepEqual(
+      applied.map(({ requestId, response }) => [requestId, response?.step]),
+      [['slow', 1n]],
+    );
+    again.end();
+    await again.rest();
+    t.is(await stepOf(client, classifier), 1n);
+  });
+}
+
+test.serial('a step of another call that is refused meanwhile does not end the call that asks for its name', async (t) => {
+  const { client } = t.context;
+  const options = { size: 128, batchSize: 32 };
+  const classifier = await readCompact(client, options);
+  const before = train(client, classifier, numberedBatch(0, options));
+  await untilTraining(client, before);
+  const call = openBatches(client, classifier, { unanswered: ['refused'] });
+  await untilArrived(client);
+  const { images, labels } = numberedBatch(0, options);
+  const pixels = new Float32Array(32 * 128 * 128 * 3).fill(500);
+  const floats = { labels, images: { ...images, format: PixelFormat.PIXEL_FORMAT_FLOAT32 }, pixels: new Uint8Array(pixels.buffer) };
+  const [first, ...rest] = trainMessages(classifier, floats);
+  const header = first?.header && { ...first.header, requestId: 'refused' };
+  const refused = refusalOf(upload(client, 'trainBatch', [{ header, pixels: new Uint8Array(), commit: undefined }, ...rest]));
+  const { step, applied } = await call.opened;
+  t.is(step, 1n);
+  t.deepEqual(applied, []);
+  t.is((await refused).reason, 'IMAGE_VALUE_OUT_OF_RANGE');
+  call.end();
+  t.is((await call.rest()).error, null);
+  await before;
 });
 
 const MALFORMED: readonly { readonly what: string; readonly problem: RegExp; readonly messages: (c: string) => TrainBatchesRequest[] }[] = [

@@ -38,6 +38,8 @@ export class Classifier {
   readonly requests = new RequestCache<TrainReceipt>();
   readonly #mutex = new Mutex();
   readonly #life = new Life();
+  /** Batches that have come whole and whose step is not over; they may be decoding still. */
+  readonly #committed = new Set<Promise<unknown>>();
   #settings: Settings;
   #step: number;
   #residence: Residence;
@@ -88,7 +90,7 @@ export class Classifier {
 
   /** Whether a call uses it or waits for it. */
   get busy(): boolean {
-    return this.#mutex.locked;
+    return this.#mutex.locked || this.#committed.size > 0;
   }
 
   /** What its parameters are read from. */
@@ -162,8 +164,20 @@ export class Classifier {
     return this.#exclusively(() => this.requests.run(requestId, async () => toReceipt(await this.#makeStep(await batch()))));
   }
 
-  /** Resolves when the calls that came before have ended. */
+  /** What becomes of a batch from its commit on; {@link settled} waits for it. */
+  async committed<Result>(work: () => Promise<Result>): Promise<Result> {
+    const outcome = work();
+    this.#committed.add(outcome);
+    try {
+      return await outcome;
+    } finally {
+      this.#committed.delete(outcome);
+    }
+  }
+
+  /** Resolves when the batches that were committed before, and the calls that came before, have ended. */
   async settled(): Promise<void> {
+    await Promise.allSettled(this.#committed);
     await this.#mutex.run(async () => {});
   }
 

@@ -70,7 +70,7 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
     sink.close();
     augmentation?.close();
   };
-  const complete = async (turn: Turn, onQueued = () => {}): Promise<TrainReceipt> => {
+  const trainInTurn = async (turn: Turn, onQueued: () => void): Promise<TrainReceipt> => {
     const committed = performance.now();
     const uploadSeconds = (committed - started) / 1000;
     try {
@@ -97,6 +97,7 @@ export function admitBatch(header: TrainBatchHeader, server: ServerState): Admit
       close();
     }
   };
+  const complete: AdmittedBatch['complete'] = (turn, onQueued = () => {}) => classifier.committed(() => trainInTurn(turn, onQueued));
   return { totalBytes, sink: { write: (offset, pieces, checksum) => sink.write(offset, pieces, checksum), close }, complete };
 }
 

@@ -36,7 +36,8 @@ async function opened({ classifier: handle, unanswered }: TrainBatchesHeader, { 
   if (unanswered.length > 0) await classifier.settled();
   const answers: TrainBatchesOpened['applied'] = [];
   for (const requestId of unanswered) {
-    const receipt = await classifier.requests.find(requestId);
+    // One that is being made now is another call's, whose refusal is not this call's.
+    const receipt = await classifier.requests.find(requestId)?.catch(() => undefined);
     if (receipt !== undefined) answers.push({ requestId, response: toTrainBatchResponse(receipt) });
   }
   return { step: BigInt(classifier.step), window: STREAM_BATCHES, applied: answers };
