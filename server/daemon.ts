@@ -12,7 +12,7 @@ import { openImageStore } from './image_store/open_image_store.js';
 import type { Logger } from './log.js';
 import { openModelFolder } from './model_folder.js';
 import { createServerState, type ServerState } from './state.js';
-import { removeLeftovers } from './store/durable_write.js';
+import { ModelFolder } from './store/model_folder.js';
 import { createGrpcServer } from './transport/grpc_server.js';
 import { Health } from './transport/health.js';
 import { isLocal, listen } from './transport/listen.js';
@@ -85,7 +85,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
 /** A folder that cannot be tidied can still be served from. */
 async function tidy(modelFolder: string, log: Logger): Promise<void> {
   try {
-    const files = await removeLeftovers(modelFolder);
+    const files = await new ModelFolder(modelFolder).tidy();
     if (files > 0) log.info({ files }, 'removed what was left of writes that a kill had ended');
   } catch (error) {
     log.warn({ err: error }, 'what is left of writes that a kill ended could not be removed');

@@ -185,6 +185,22 @@ test('a file that finds no room is refused, and leaves the old one and nothing e
   t.deepEqual(await readdir(path), ['a.safetensors']);
 });
 
+test('what a killed daemon left beside the trained weights is removed, too', async (t) => {
+  const { folder, path } = t.context;
+  t.is(await folder.tidy(), 0, 'there is no folder of trained weights yet');
+  const names = ['.00112233445566aa.partial', '.00112233445566bb.partial', 'resnet18.safetensors'];
+  const pretrained = join(path, 'pretrained');
+  await mkdir(pretrained);
+  for (const name of names) await writeFile(join(pretrained, name), 'x');
+  await writeFile(join(path, '.00112233445566cc.partial'), 'x');
+  const yesterday = Date.now() / 1000 - 25 * 60 * 60;
+  const old = [join(pretrained, names[0] ?? ''), join(pretrained, names[2] ?? ''), join(path, '.00112233445566cc.partial')];
+  for (const file of old) await utimes(file, yesterday, yesterday);
+  t.is(await folder.tidy(), 2);
+  t.deepEqual((await readdir(pretrained)).sort(), names.slice(1));
+  t.deepEqual(await readdir(path), ['pretrained']);
+});
+
 test('what a killed daemon left is removed after a day, and nothing else', async (t) => {
   const { path } = t.context;
   const [old, young] = ['.00112233445566aa.partial', '.00112233445566bb.partial'];

@@ -58,13 +58,13 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Removes what daemons left in the folder that were killed while they wrote.
+ * Removes what daemons left in the folder that were killed while they wrote. There may be no such folder.
  *
  * @returns how many files
  */
 export async function removeLeftovers(folder: string): Promise<number> {
   let removed = 0;
-  for (const name of (await readdir(folder)).filter((candidate) => LEFTOVER_NAME.test(candidate))) {
+  for (const name of (await namesIn(folder)).filter((candidate) => LEFTOVER_NAME.test(candidate))) {
     const path = join(folder, name);
     const found = await stat(path);
     if (Date.now() - found.mtimeMs <= LEFTOVER_AGE) continue;
@@ -72,4 +72,13 @@ export async function removeLeftovers(folder: string): Promise<number> {
     removed++;
   }
   return removed;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { refuse } from '../errors/refusal.js';
 import { hostMemory } from '../host_memory.js';
 import type { SerializedClassifier } from './classifier_file.js';
-import { NotDurable, writeDurably } from './durable_write.js';
+import { NotDurable, removeLeftovers, writeDurably } from './durable_write.js';
 import { fileNamesToRead, fileNameToWrite, hasEnding } from './file_name.js';
 
 /** A file in the model folder that may be a classifier. */
@@ -61,6 +61,16 @@ export class ModelFolder {
 
   async hasPretrained(fileName: string): Promise<boolean> {
     return (await statFile(join(this.path, PRETRAINED_FOLDER, fileName))) !== null;
+  }
+
+  /**
+   * Removes what daemons left that were killed while they wrote, beside the trained weights, too.
+   *
+   * @returns how many files
+   */
+  async tidy(): Promise<number> {
+    const pretrained = join(this.path, PRETRAINED_FOLDER);
+    return (await removeLeftovers(this.path)) + (await removeLeftovers(pretrained));
   }
 
   /** By name. */
