@@ -11,8 +11,9 @@ const std::vector<Candidate>& Target::candidates(const ConvolutionShape& shape, 
   try {
     found = cuda::candidates(shape, rules, properties_);
   } catch (const Error& error) {
-    // Sizes that cuDNN does not take at all.
-    if (error.reason() != Reason::kInternal) throw;
+    if (error.reason() == Reason::kInternal) return found;  // sizes that cuDNN does not take at all
+    asked_.erase(entry);
+    throw;
   }
   return found;
 }

@@ -1,6 +1,9 @@
 // What the CUDA backend does where something fails beside it: the device, a library, a capture.
 #include <doctest/doctest.h>
 
+#include <functional>
+#include <optional>
+#include <string>
 #include <thread>
 
 #include "cuda/libraries/cublas_lt.h"
@@ -8,9 +11,11 @@
 #include "cuda/runtime/memory.h"
 #include "cuda/runtime/repeated_work.h"
 #include "cuda/runtime/stream.h"
+#include "cuda/target.h"
 #include "test/batch.h"
 #include "test/cuda_on_host/streams.h"
 #include "test/device.h"
+#include "test/h100.h"
 #include "test/model_tensors.h"
 #include "test/network.h"
 #include "test/refusal.h"
@@ -38,6 +43,17 @@ TEST_CASE("a device whose loss a library notices first is lost, and a library's 
     CHECK(error->reason() == Reason::kDeviceLost);
     CHECK(std::string(error->what()).find("cudaErrorIllegalAddress") != std::string::npos);
   }
+}
+
+TEST_CASE("what could not be planned because of the device is not taken for what cuDNN cannot compute") {
+  cuda::Target target(3, cuda::device_properties(kH100), cuda::ChoiceCache({}, ""));
+  cuda::ConvolutionShape impossible{.images = 1, .in = {8, 4, 4}, .out = {8, 4, 4}, .stride = {0, 0}};
+  const auto error = refusal_of_lost_device([&] { target.candidates(impossible, {}); });
+  REQUIRE(error);
+  CHECK(error->reason() == Reason::kDeviceLost);
+  CHECK(target.asked().empty());
+  CHECK(target.candidates(impossible, {}).empty());
+  CHECK(target.asked().size() == 1);
 }
 
 int64_t free_bytes() {
