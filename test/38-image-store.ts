@@ -1,8 +1,12 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import anyTest, { type ExecutionContext, type TestFn } from 'ava';
 import { Refusal } from '../server/errors/refusal.js';
+import { arrivingName } from '../server/image_store/arriving_files.js';
+import { ImageFolder } from '../server/image_store/image_folder.js';
 import { nameOf } from '../server/image_store/image_name.js';
 import type { ImageStore } from '../server/image_store/image_store.js';
 import { openImageStore } from '../server/image_store/open_image_store.js';
@@ -199,11 +203,54 @@ test('images that came after the order was written are the last to go', async (t
   t.deepEqual(stored(third), [2, 3]);
 });
 
+/** The number of a process that has ended. */
+async function pidOfGone(): Promise<number> {
+  const child = spawn('true');
+  await once(child, 'exit');
+  return child.pid ?? 0;
+}
+
+/** Leaves a half-written file of this name. */
+async function abandon(folder: string, fileName: string, daysAgo = 0): Promise<void> {
+  const path = join(folder, 'arriving', fileName);
+  await writeFile(path, 'half');
+  const time = Date.now() / 1000 - daysAgo * 24 * 60 * 60;
+  await utimes(path, time, time);
+}
+
+test('what another process is writing stays when the folder is opened, what is older than a day does not', async (t) => {
+  const { folder } = t.context;
+  await (await open(t)).add(images(1));
+  const alive = arrivingName();
+  const elsewhere = alive.replace(/[0-9a-f]{16}$/, '0123456789abcdef');
+  for (const name of [alive, elsewhere, '0123456789abcdef', 'order']) await abandon(folder, name);
+  for (const name of [arrivingName(), arrivingName(await pidOfGone()), `a${elsewhere.slice(1)}`, 'a file of others']) {
+    await abandon(folder, name, 1.1);
+  }
+  await open(t);
+  t.deepEqual((await readdir(join(folder, 'arriving'))).sort(), [alive, elsewhere, '0123456789abcdef', 'order'].sort());
+});
+
+test('a daemon that starts does not disturb what another one stores in the same folder', async (t) => {
+  const store = await open(t, 100_000);
+  const all = Array.from({ length: 300 }, (_, seed) => seed);
+  let added = 0;
+  const adding = (async () => {
+    for (const seed of all) added += await store.add(images(seed));
+  })();
+  adding.catch(() => {});
+  let opened = 0;
+  for (; added < all.length && opened < 1000; opened++) await ImageFolder.open(t.context.folder, true);
+  await adding;
+  t.true(opened > 1);
+  t.is(added, all.length);
+});
+
 test('half-written files and files of others are no images', async (t) => {
   const { folder } = t.context;
   await (await open(t)).add(images(1));
   const [path = ''] = await files(t);
-  await writeFile(join(folder, 'arriving', '0123456789abcdef'), 'half');
+  await abandon(folder, arrivingName(await pidOfGone()));
   await mkdir(join(folder, 'ff'), { recursive: true });
   await writeFile(join(folder, 'ff', 'notes.txt'), 'mine');
   // In a folder where it is not looked for, and of a size that its shape does not have.

@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CHUNK_BYTES } from '../config.js';
+import { arrivingName, removeAbandoned } from './arriving_files.js';
 import { digestOf, fileNameOf, type ImageName, parseFileName } from './image_name.js';
 
 /** An image on disk. */
@@ -36,7 +37,7 @@ export class ImageFolder {
   ) {}
 
   /**
-   * Removes what a killed daemon has left half written.
+   * Removes what a killed daemon has left half written; what another one is writing now stays.
    *
    * @param make whether the folder is made now if it is missing; else with its first image, and its parent must be there
    */
@@ -44,8 +45,7 @@ export class ImageFolder {
     if (make) await mkdir(path, { recursive: true });
     await namesIn(path);
     await access((await exists(path)) ? path : dirname(path), constants.R_OK | constants.W_OK | constants.X_OK);
-    const arriving = join(path, ARRIVING);
-    for (const fileName of await namesIn(arriving)) await rm(join(arriving, fileName), { force: true, recursive: true });
+    await removeAbandoned(join(path, ARRIVING));
     return new ImageFolder(path);
   }
 
@@ -76,7 +76,7 @@ export class ImageFolder {
   }
 
   async write({ name, bytes }: ImageOnDisk, data: Uint8Array): Promise<void> {
-    const temporary = join(this.path, ARRIVING, randomBytes(8).toString('hex'));
+    const temporary = join(this.path, ARRIVING, arrivingName());
     try {
       await this.#makeFolder(ARRIVING);
       await this.#makeFolder(folderOf(name));
@@ -121,7 +121,7 @@ export class ImageFolder {
   /** Remembers the order of use. @param names the least recently used first */
   async writeOrder(names: readonly ImageName[]): Promise<void> {
     await this.#makeFolder(ARRIVING);
-    const temporary = join(this.path, ARRIVING, ORDER);
+    const temporary = join(this.path, ARRIVING, arrivingName());
     const file = await open(temporary, 'w');
     try {
       for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
