@@ -50,7 +50,9 @@ cudaError_t failure_of_device() {
   if (reason_of(last) == Reason::kDeviceLost) return last;
   size_t free = 0, total = 0;
   const cudaError_t answer = cudaMemGetInfo(&free, &total);
-  return reason_of(answer) == Reason::kDeviceLost ? answer : last;
+  if (reason_of(answer) == Reason::kDeviceLost) return answer;
+  if (answer != cudaSuccess) cudaGetLastError();  // nobody has asked for it
+  return last;
 }
 
 void check(cudaError_t error, const char* what) {
