@@ -140,10 +140,19 @@ function warnOfOpenDoors(address: string, identity: TlsIdentity | null, log: Log
     log.warn({ address }, 'all machines can connect: --tls-client-ca lets in only those with a certificate');
 }
 
-/** Ends connections when their last call is answered; a health watch, which has no end, is cut off. */
+/**
+ * Ends connections when their last call is answered; a health watch, which has no end, is cut off. What is left of a connection then is not
+ * waited for: a socket may outlive its HTTP/2 session, when its client has left in the middle of an upload that was refused.
+ */
 async function shutDown(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  const timer = setTimeout(() => server.forceShutdown(), FAREWELL_TIME);
-  await closed;
-  clearTimeout(timer);
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, FAREWELL_TIME);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

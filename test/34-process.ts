@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import anyTest, { type ExecutionContext } from 'ava';
+import { DlClassifierClient, StepMismatchError } from '../client/index.js';
 import { call, connectTo, errorInfo, openUpload } from './support/calls.js';
 import { noiseBatch, readCompact, stepOf, trainMessages, untilTraining } from './support/classifier.js';
+import { readSmall } from './support/client.js';
 import { type DaemonExit, runDaemon, startDaemon } from './support/daemon.js';
+import { noiseImages } from './support/noise.js';
 
 // Every test starts daemons: one at a time is quicker than all at once.
 const test = anyTest.serial;
@@ -151,6 +154,23 @@ test('SIGTERM in the middle of a step: the step is finished and answered, new ca
   t.is((await step.response).step, 1n);
   client.close();
   await daemon.stop();
+});
+
+test('SIGTERM ends it though a client has left uploads behind that were refused', async (t) => {
+  const daemon = await startDaemon();
+  const client = await DlClassifierClient.connect(daemon.address);
+  const classifier = await readSmall(client, { image_dimensions: [64, 64, 1], batch_size: 64 });
+  const labels = Array.from({ length: 64 }, (_, index) => index % 2);
+  const images = noiseImages(64, [64, 64, 1]);
+  await classifier.trainBatch(images, labels);
+  // Refused by its header, so that the rest is never read.
+  for (let call = 0; call < 4; call++) {
+    await t.throwsAsync(classifier.trainBatch(images, labels, { expectedStep: 0 }), { instanceOf: StepMismatchError });
+  }
+  client.close();
+  const hanging = setTimeout(() => daemon.process.kill('SIGKILL'), 30_000);
+  await t.notThrowsAsync(daemon.stop());
+  clearTimeout(hanging);
 });
 
 test('SIGTERM while a classifier is stored: the file is whole or not there', async (t) => {
