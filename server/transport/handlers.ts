@@ -49,10 +49,14 @@ export function upload<Request, Response, Context>(
   handler: UploadHandler<Request, Response, Context>,
 ): handleClientStreamingCall<Request, Response> {
   return (call, callback) => {
-    runCall(environment, call, (context, signal) => handler(uploadMessagesOf(call, signal), context)).then(
-      (response) => callback(null, response),
-      callback,
-    );
+    runCall(environment, call, async (context, signal) => {
+      const messages = uploadMessagesOf(call, signal);
+      try {
+        return await handler(messages, context);
+      } finally {
+        messages.leave();
+      }
+    }).then((response) => callback(null, response), callback);
   };
 }
 
@@ -65,9 +69,14 @@ export function exchange<Request, Response, Context>(
   handler: ExchangeHandler<Request, Response, Context>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
-    runCall(environment, call, (context, signal) =>
-      sendAll(environment, call, handler(uploadMessagesOf(call, signal), context), signal),
-    ).then(
+    runCall(environment, call, async (context, signal) => {
+      const messages = uploadMessagesOf(call, signal);
+      try {
+        await sendAll(environment, call, handler(messages, context), signal);
+      } finally {
+        messages.leave();
+      }
+    }).then(
       () => call.end(),
       (status) => call.emit('error', status),
     );

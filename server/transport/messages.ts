@@ -1,12 +1,21 @@
 import type { Readable } from 'node:stream';
 
+/** The messages of a call, for as long as somebody wants them. */
+export interface CallMessages<Message> extends AsyncIterable<Message> {
+  /**
+   * What still comes is dropped as it comes. For a call that is answered before its stream has ended: bytes that nobody reads would keep
+   * the connection's socket open after the client has left.
+   */
+  leave(): void;
+}
+
 /**
  * The messages of a call. Unlike the iterator that every stream has, this one never destroys the call, so that it can be answered with an
  * error while somebody waits for its next message.
  *
  * @param signal a reader that waits when it is aborted is told its reason
  */
-export function messagesOf<Message>(call: Readable, signal: AbortSignal): AsyncIterable<Message> {
+export function messagesOf<Message>(call: Readable, signal: AbortSignal): CallMessages<Message> {
   let ended = false;
   let wake = (): void => {};
   const end = () => {
@@ -27,5 +36,10 @@ export function messagesOf<Message>(call: Readable, signal: AbortSignal): AsyncI
       });
     }
   };
-  return { [Symbol.asyncIterator]: () => ({ next }) };
+  const leave = () => {
+    end();
+    call.removeAllListeners('readable');
+    call.resume();
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }), leave };
 }

@@ -1,7 +1,7 @@
 import { type ServerDuplexStream, type ServerReadableStream, status } from '@grpc/grpc-js';
 import { type Arrival, FrameError, FrameReader } from './frame_reader.js';
 import { internalsOf } from './http2_stream.js';
-import { messagesOf } from './messages.js';
+import { type CallMessages, messagesOf } from './messages.js';
 
 /** Bytes that a call may run ahead of its handler before it is not read from; what comes then waits in the call's window. */
 const READ_AHEAD_BYTES = 256 * 1024;
@@ -15,7 +15,7 @@ const READ_AHEAD_BYTES = 256 * 1024;
 export function uploadMessagesOf<Message>(
   call: ServerReadableStream<Message, unknown> | ServerDuplexStream<Message, unknown>,
   signal: AbortSignal,
-): AsyncIterable<Message> {
+): CallMessages<Message> {
   const internals = internalsOf(call);
   // What is compressed is left to grpc-js, which can decompress it.
   if (internals.incomingEncoding !== 'identity') return messagesOf(call, signal);
@@ -101,5 +101,10 @@ export function uploadMessagesOf<Message>(
       });
     }
   };
-  return { [Symbol.asyncIterator]: () => ({ next }) };
+  const leave = () => {
+    end();
+    arrivals = [];
+    stream.resume();
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }), leave };
 }
