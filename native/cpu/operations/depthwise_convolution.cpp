@@ -1,95 +1,63 @@
-#include "cpu/convolution_weights.h"
-#include "cpu/gradient_sum.h"
-#include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
+#include "cpu/operations/own_convolution.h"
 
 namespace dl::cpu {
 namespace {
 
-/// A depthwise 3 x 3 convolution by the own kernels of kernels/depthwise.h:
-///   y = W * x (+ bias, applied),   dx = W^T * dy,   dW = dy * x^T,   channel by channel.
+/// A depthwise 3 x 3 convolution by the kernels of kernels/depthwise.h, channel by channel.
 template <class T>
-class DepthwiseConvolutionOperation final : public Operation {
+class DepthwiseConvolutionOperation final : public OwnConvolution<T> {
  public:
   DepthwiseConvolutionOperation(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
-      : node_(operation.node),
-        input_(builder.node(node_).inputs[0]),
-        shape_{shape.in, shape.out, shape.stride[0], shape.stride[1], shape.padding[0], shape.padding[1]},
-        weights_(builder, operation),
-        stage_{nullptr, shape.adds, shape.activation},
-        weights_offset_(builder.parameter(node_, 0)) {
-    x_ = builder.read_value(input_).buffer;
-    if (!builder.frozen(node_)) builder.keep_for_backward(x_);
-    y_ = builder.create_output(operation, shape.out, shape.out_type).buffer;
+      : OwnConvolution<T>(builder, operation, shape), shape_{shape.in,        shape.out,        shape.stride[0],
+                                                             shape.stride[1], shape.padding[0], shape.padding[1]} {
     filters_ = builder.arena().add_persistent(float_bytes(shape_.filter_values()));
   }
 
-  void plan_backward(PlanBuilder& builder) override {
-    gradient_.plan(builder, node_);
-    if (!builder.frozen(node_)) gradient_scratch_ = builder.scratch(float_bytes(kernel().weight_gradient_scratch(shape_)));
-    if (!builder.wants_gradient(input_)) return;
+  void forward(SubBatch& /*batch*/) override { convolve(false, this->x(), filters_, this->stage(), this->y()); }
+
+ protected:
+  int64_t weight_gradient_scratch() const override { return kernel().weight_gradient_scratch(shape_); }
+
+  void plan_data_gradient(PlanBuilder& builder) override {
     if (shape_.turns_filters()) turned_filters_ = builder.scratch(float_bytes(shape_.filter_values()));
-    dx_ = builder.create_gradient(input_);
   }
 
-  void bind(const Arena& arena) override {
-    arena_ = arena;
-    weights_.bind(arena);
+  void prepare_filters(const float* weights) override { pack_filters(weights, false, filters_); }
+
+  void compute_weight_gradient(const typename OwnConvolution<T>::WeightGradient& job) const override {
+    kernel().weight_gradient({.shape = shape_,
+                              .x = job.x,
+                              .dy = job.dy,
+                              .gradient = job.gradient,
+                              .accumulate = job.accumulate,
+                              .scratch = job.scratch});
   }
 
-  void load_weights(const float* values) override {
-    pack_filters(weights_.load(values), false, filters_);
-    stage_.bias = weights_.bias();
-  }
-
-  void forward(SubBatch& /*batch*/) override { convolve(false, arena_.at<T>(x_), filters_, y_); }
-
-  void backward(SubBatch& batch) override {
-    const T* dy = gradient_.compute(arena_);
-    if (gradient_scratch_ >= 0) {
-      kernel().weight_gradient({.shape = shape_,
-                                .x = arena_.at<T>(x_),
-                                .dy = dy,
-                                .gradient = batch.gradients + weights_offset_,
-                                .accumulate = batch.accumulate,
-                                .scratch = arena_.at<float>(gradient_scratch_)});
-    }
-    batch.weights_done();
-    if (dx_ < 0) return;
-    if (turned_filters_ >= 0) pack_filters(batch.values + weights_offset_, true, turned_filters_);
-    convolve(true, dy, turned_filters_ >= 0 ? turned_filters_ : filters_, dx_);
+  void compute_data_gradient(const T* dy, const float* weights, T* dx) const override {
+    if (turned_filters_ >= 0) pack_filters(weights, true, turned_filters_);
+    convolve(true, dy, turned_filters_ >= 0 ? turned_filters_ : filters_, {}, dx);
   }
 
  private:
   static const DepthwiseKernels<T>& kernel() { return *kernels().typed_depthwise<T>(); }
 
   void pack_filters(const float* weights, bool turned, BufferId to) const {
-    kernel().filters(weights, shape_.in.channels, turned, arena_.at<float>(to));
+    kernel().filters(weights, shape_.in.channels, turned, this->floats(to));
   }
 
-  void convolve(bool data_gradient, const T* from, BufferId filters, BufferId to) const {
+  void convolve(bool data_gradient, const T* from, BufferId filters, const OutputStage& stage, T* to) const {
     kernel().convolution({.shape = shape_,
                           .data_gradient = data_gradient,
                           .from = from,
-                          .filters = arena_.at<float>(filters),
-                          .stage = data_gradient ? OutputStage{} : stage_,
-                          .to = arena_.at<T>(to)});
+                          .filters = this->floats(filters),
+                          .stage = stage,
+                          .to = to});
   }
 
-  int node_;
-  int input_;
   DepthwiseShape shape_;
-  ConvolutionWeights weights_;
-  OutputStage stage_;
-  int64_t weights_offset_;
-  BufferId x_ = -1;
-  BufferId y_ = -1;
-  BufferId dx_ = -1;
   BufferId filters_ = -1;
   BufferId turned_filters_ = -1;
-  BufferId gradient_scratch_ = -1;
-  GradientSum<T> gradient_;
-  Arena arena_;
 };
 
 /// Null where the kernels do not apply. A bias has no gradient here.

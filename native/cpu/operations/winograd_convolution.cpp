@@ -1,12 +1,9 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <optional>
 
-#include "cpu/convolution_weights.h"
-#include "cpu/gradient_sum.h"
-#include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
+#include "cpu/operations/own_convolution.h"
 
 namespace dl::cpu {
 namespace {
@@ -20,77 +17,46 @@ WinogradShape winograd_shape(const LinearShape& shape, int64_t tile) {
   return {shape.in, shape.out, shape.padding[0], shape.padding[1], tile};
 }
 
-/// A convolution of stride 1 by the own kernels of kernels/winograd.h:
-///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images and space.
+/// A convolution of stride 1 by the kernels of kernels/winograd.h.
 template <class T>
-class WinogradConvolutionOperation final : public Operation {
+class WinogradConvolutionOperation final : public OwnConvolution<T> {
  public:
   WinogradConvolutionOperation(PlanBuilder& builder, const FusedOperation& operation, const LinearShape& shape)
-      : node_(operation.node),
-        input_(builder.node(node_).inputs[0]),
+      : OwnConvolution<T>(builder, operation, shape),
         kernel_(*winograd_kernels<T>(shape)),
         shape_(winograd_shape(shape, kernel_.tile)),
         gradient_shape_{shape.out, shape.in, kernel_.taps - 1 - shape.padding[0], kernel_.taps - 1 - shape.padding[1],
                         kernel_.tile},
-        threads_(omp_get_max_threads()),
-        weights_(builder, operation),
-        stage_{nullptr, shape.adds, shape.activation},
-        weights_offset_(builder.parameter(node_, 0)) {
-    if (shape.bias && builder.training()) bias_offset_ = builder.parameter(node_, 1);
-    x_ = builder.read_value(input_).buffer;
-    if (!builder.frozen(node_)) builder.keep_for_backward(x_);
-    y_ = builder.create_output(operation, shape.out, shape.out_type).buffer;
+        threads_(omp_get_max_threads()) {
     filters_ = builder.arena().add_persistent(filter_bytes(shape_));
     scratch_ = builder.scratch(float_bytes(kernel_.convolution_scratch(shape_, threads_)));
   }
 
-  void plan_backward(PlanBuilder& builder) override {
-    gradient_.plan(builder, node_);
-    if (!builder.frozen(node_)) {
-      gradient_scratch_ = builder.scratch(float_bytes(kernel_.weight_gradient_scratch(shape_, threads_)));
-      if (bias_offset_) {
-        bias_scratch_ = builder.scratch(reduction_items(shape_.out) * shape_.out.channels * static_cast<int64_t>(sizeof(double)));
-      }
-    }
-    if (!builder.wants_gradient(input_)) return;
+  void forward(SubBatch& /*batch*/) override { convolve(shape_, this->x(), filters_, this->stage(), this->y(), scratch_); }
+
+ protected:
+  int64_t weight_gradient_scratch() const override { return kernel_.weight_gradient_scratch(shape_, threads_); }
+
+  void plan_data_gradient(PlanBuilder& builder) override {
     data_filters_ = builder.scratch(filter_bytes(gradient_shape_));
     data_scratch_ = builder.scratch(float_bytes(kernel_.convolution_scratch(gradient_shape_, threads_)));
-    dx_ = builder.create_gradient(input_);
   }
 
-  void bind(const Arena& arena) override {
-    arena_ = arena;
-    weights_.bind(arena);
+  void prepare_filters(const float* weights) override { transform_filters(weights, shape_, filters_, false); }
+
+  void compute_weight_gradient(const typename OwnConvolution<T>::WeightGradient& job) const override {
+    kernel_.weight_gradient({.shape = shape_,
+                             .threads = threads_,
+                             .x = job.x,
+                             .dy = job.dy,
+                             .gradient = job.gradient,
+                             .accumulate = job.accumulate,
+                             .scratch = job.scratch});
   }
 
-  void load_weights(const float* values) override {
-    transform_filters(weights_.load(values), shape_, filters_, false);
-    stage_.bias = weights_.bias();
-  }
-
-  void forward(SubBatch& /*batch*/) override {
-    kernel_.convolution({.shape = shape_,
-                         .threads = threads_,
-                         .x = arena_.at<T>(x_),
-                         .filters = arena_.at<float>(filters_),
-                         .stage = stage_,
-                         .y = arena_.at<T>(y_),
-                         .scratch = arena_.at<float>(scratch_)});
-  }
-
-  void backward(SubBatch& batch) override {
-    const T* dy = gradient_.compute(arena_);
-    if (gradient_scratch_ >= 0) compute_weight_gradient(dy, batch);
-    batch.weights_done();
-    if (dx_ < 0) return;
-    transform_filters(batch.values + weights_offset_, gradient_shape_, data_filters_, true);
-    kernel_.convolution({.shape = gradient_shape_,
-                         .threads = threads_,
-                         .x = dy,
-                         .filters = arena_.at<float>(data_filters_),
-                         .stage = {},
-                         .y = arena_.at<T>(dx_),
-                         .scratch = arena_.at<float>(data_scratch_)});
+  void compute_data_gradient(const T* dy, const float* weights, T* dx) const override {
+    transform_filters(weights, gradient_shape_, data_filters_, true);
+    convolve(gradient_shape_, dy, data_filters_, {}, dx, data_scratch_);
   }
 
  private:
@@ -98,51 +64,33 @@ class WinogradConvolutionOperation final : public Operation {
     return float_bytes(kernel_.filter_values(shape.out.channels, shape.in.channels));
   }
 
-  void compute_weight_gradient(const T* dy, SubBatch& batch) const {
-    kernel_.weight_gradient({.shape = shape_,
-                             .threads = threads_,
-                             .x = arena_.at<T>(x_),
-                             .dy = dy,
-                             .gradient = batch.gradients + weights_offset_,
-                             .accumulate = batch.accumulate,
-                             .scratch = arena_.at<float>(gradient_scratch_)});
-    if (!bias_offset_) return;
-    kernels().typed<T>().bias_gradient({.layout = shape_.out,
-                                        .dy = dy,
-                                        .partial = arena_.at<double>(bias_scratch_),
-                                        .gradient = batch.gradients + *bias_offset_,
-                                        .accumulate = batch.accumulate});
-  }
-
   void transform_filters(const float* weights, const WinogradShape& shape, BufferId to, bool data_gradient) const {
     kernel_.filters({.columns = shape.out.channels,
                      .depth = shape.in.channels,
                      .weights = weights,
                      .data_gradient = data_gradient,
-                     .transformed = arena_.at<float>(to)});
+                     .transformed = this->floats(to)});
   }
 
-  int node_;
-  int input_;
+  void convolve(const WinogradShape& shape, const T* x, BufferId filters, const OutputStage& stage, T* y,
+                BufferId scratch) const {
+    kernel_.convolution({.shape = shape,
+                         .threads = threads_,
+                         .x = x,
+                         .filters = this->floats(filters),
+                         .stage = stage,
+                         .y = y,
+                         .scratch = this->floats(scratch)});
+  }
+
   const WinogradKernels<T>& kernel_;
   WinogradShape shape_;
   WinogradShape gradient_shape_;
   int64_t threads_;
-  ConvolutionWeights weights_;
-  OutputStage stage_;
-  int64_t weights_offset_;
-  std::optional<int64_t> bias_offset_;  // of a bias to train
-  BufferId x_ = -1;
-  BufferId y_ = -1;
-  BufferId dx_ = -1;
   BufferId filters_ = -1;
   BufferId scratch_ = -1;
   BufferId data_filters_ = -1;
   BufferId data_scratch_ = -1;
-  BufferId gradient_scratch_ = -1;
-  BufferId bias_scratch_ = -1;
-  GradientSum<T> gradient_;
-  Arena arena_;
 };
 
 template <class T>
