@@ -36,9 +36,18 @@ interface Known {
 /** The belief of no time. */
 const NEVER = -1;
 
+function kindName({ format, width, height, channels }: ImageKind): string {
+  return `${format} ${width} ${height} ${channels}`;
+}
+
+/** Of an image among those of its kind. */
+function imageName({ digest }: HashedImage): string {
+  return digest.toString('latin1');
+}
+
 /** Of an image among those of all kinds. */
-function nameOf({ format, width, height, channels }: ImageKind, { digest }: HashedImage): string {
-  return `${format} ${width} ${height} ${channels} ${digest.toString('latin1')}`;
+function nameOf(kind: ImageKind, image: HashedImage): string {
+  return `${kindName(kind)} ${imageName(image)}`;
 }
 
 const stores = new WeakMap<Connection, RemoteStore>();
@@ -240,17 +249,17 @@ export class RemoteStore {
     const present = this.#find(kind, image);
     if (present !== undefined) return present;
     const added = { belief: NEVER, puts: 0 };
-    this.#ofKind(kind).set(image.digest.toString('latin1'), added);
+    this.#ofKind(kind).set(imageName(image), added);
     this.#used += image.byteLength;
     return added;
   }
 
-  #find(kind: ImageKind, { digest }: HashedImage): Known | undefined {
-    return this.#ofKind(kind).get(digest.toString('latin1'));
+  #find(kind: ImageKind, image: HashedImage): Known | undefined {
+    return this.#ofKind(kind).get(imageName(image));
   }
 
-  #ofKind({ format, width, height, channels }: ImageKind): Map<string, Known> {
-    const name = `${format} ${width} ${height} ${channels}`;
+  #ofKind(kind: ImageKind): Map<string, Known> {
+    const name = kindName(kind);
     const present = this.#known.get(name);
     if (present !== undefined) return present;
     const added = new Map<string, Known>();

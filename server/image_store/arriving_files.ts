@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAbsent, namesIn } from '../folder_names.js';
 
 /** What is this old was left by a process that cannot be asked for: one of another machine or container. Milliseconds. */
 const LEFTOVER_AGE = 24 * 60 * 60 * 1000;
@@ -42,19 +43,6 @@ async function isOld(path: string): Promise<boolean> {
     if (isAbsent(error)) return false;
     throw error;
   }
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isAbsent(error)) return [];
-    throw error;
-  }
-}
-
-function isAbsent(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 function placeOfProcesses(): string {

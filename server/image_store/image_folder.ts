@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CHUNK_BYTES } from '../config.js';
+import { isAbsent, namesIn } from '../folder_names.js';
 import { arrivingName, removeAbandoned } from './arriving_files.js';
 import { digestOf, fileNameOf, type ImageName, parseFileName } from './image_name.js';
 
@@ -161,20 +162,6 @@ async function exists(path: string): Promise<boolean> {
     if (isAbsent(error)) return false;
     throw error;
   }
-}
-
-/** Nothing where there is no such folder. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (isAbsent(error)) return [];
-    throw error;
-  }
-}
-
-function isAbsent(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 function folderOf(name: ImageName): string {

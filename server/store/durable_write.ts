@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { namesIn } from '../folder_names.js';
 
 const LEFTOVER_ENDING = '.partial';
 const LEFTOVER_NAME = /^\.[0-9a-f]{16}\.partial$/;
@@ -72,13 +73,4 @@ export async function removeLeftovers(folder: string): Promise<number> {
     removed++;
   }
   return removed;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
 }

@@ -60,6 +60,7 @@ namespace {
 #if defined(__AVX512BF16__)
 #include "cpu/kernels/pairs.inl"
 // What multiplies pairs comes after them.
+#include "cpu/kernels/gradient_square.inl"
 #include "cpu/kernels/pair_gradient.inl"
 #endif
 #if defined(__AMX_BF16__)
