@@ -46,11 +46,11 @@ export interface WireComparison {
   readonly overhead: number;
 }
 
-/** Steps of the first turn, which is not counted. */
+/** Steps of a turn that is not counted. */
 const WARM_UP_STEPS = 8;
 
-/** Seconds of steps made singly before they are counted: a training has thousands of them, and Node.js compiles what runs often. */
-const SINGLE_WARM_UP_SECONDS = 3;
+/** Seconds of steps on each side before they are counted: a training has thousands of them, and Node.js compiles what runs often. */
+const WARM_UP_SECONDS = 3;
 
 /** Steps whose overhead is measured. */
 const SINGLE_STEPS = 100;
@@ -99,7 +99,7 @@ export async function compareWire(wireCase: WireCase, effort: Effort): Promise<W
 
   const steps = new Map<Side, number>();
   for (const side of sides) {
-    await turn(side, WARM_UP_STEPS);
+    await warmUp(side.client);
     const { speed } = await turn(side, WARM_UP_STEPS);
     steps.set(side, Math.max(1, Math.round((effort.turnSeconds * speed * 2 ** 20) / side.stepBytes)));
     resetPeak(side.client.pid);
@@ -120,8 +120,7 @@ export async function compareWire(wireCase: WireCase, effort: Effort): Promise<W
   const measured = sides.map((side) => [side.name, measurement(side, turns.get(side) as WireTurn[])] as const);
   const all = Object.fromEntries(measured) as WireComparison['sides'];
   await ours.client.prepare({ ...request, timing: 'single' });
-  const warm = performance.now() + SINGLE_WARM_UP_SECONDS * 1000;
-  while (performance.now() < warm) await ours.client.steps(WARM_UP_STEPS);
+  await warmUp(ours.client);
   const { seconds } = await ours.client.steps(SINGLE_STEPS);
   return {
     sides: all,
@@ -188,6 +187,11 @@ async function startProxy(stack: Stack, route: Route, target: string) {
   const request: ProxyRequest = { target, delay };
   const { address } = (await worker.prepare(request)) as { address: string };
   return { worker, address };
+}
+
+async function warmUp(client: Worker): Promise<void> {
+  const end = performance.now() + WARM_UP_SECONDS * 1000;
+  while (performance.now() < end) await client.steps(WARM_UP_STEPS);
 }
 
 async function turn({ client, serverPid, stepBytes }: Side, steps: number): Promise<WireTurn> {
