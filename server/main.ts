@@ -13,12 +13,11 @@ import { StartError } from './start_error.js';
 const MESSAGES_AHEAD = 2;
 
 /**
- * What V8 is told about its collections, for uploads. `test/31-full-collections.ts` counts.
+ * What keeps V8 from marking all that the daemon holds while images come and go; `test/31-full-collections.ts` counts.
  *
- * - It makes objects in the old generation at once where most of their kind have lived long, and what takes uploads apart is of such a kind while
- *   much waits to be taken. Dead objects there keep their buffers until V8 marks all that the daemon holds: 15 times in each GiB of images.
- * - Buffers read from the network and staging buffers count as growth of the heap while they come and go, tens of MiB at a time. At V8's own 80 per
- *   cent or so of a small heap that made it mark everything as well; the figure is in per cent of the JavaScript heap.
+ * - No pretenuring: V8 makes objects in the old generation at once where most of their kind have outlived a collection. Those of an upload that
+ *   are made there keep buffers of the network, dead ones too, until everything is marked.
+ * - Growth, in per cent of the JavaScript heap: those buffers and staging buffers count as growth of a small heap, tens of MiB at a time.
  */
 const COLLECTION_FLAGS = ['--no-allocation-site-pretenuring', '--heap-growing-percent=400'];
 
