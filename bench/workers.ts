@@ -7,10 +7,14 @@ function openmp(threads: number): NodeJS.ProcessEnv {
   return { OMP_NUM_THREADS: String(threads) };
 }
 
-/** A script of ours in a process of its own, run the way this process is run: from the sources or from dist/. */
+/** A script of ours the way this process is run: from the sources or from dist/. */
+export function scriptUrl(source: URL): URL {
+  return import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/\.ts$/, '.js'));
+}
+
+/** Such a script in a process of its own. */
 export function startScript(source: URL, threads: number, name: string): Worker {
-  const script = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/\.ts$/, '.js'));
-  return new Worker([process.execPath, ...process.execArgv, fileURLToPath(script)], openmp(threads), name);
+  return new Worker([process.execPath, ...process.execArgv, fileURLToPath(scriptUrl(source))], openmp(threads), name);
 }
 
 /** A script of bench/peer. */

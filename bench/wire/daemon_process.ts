@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { scriptUrl } from '../workers.js';
 
 /** Milliseconds for which the event loop did not turn. */
 export interface LoopDelay {
@@ -36,7 +37,7 @@ export class DaemonProcess implements AsyncDisposable {
 
   static async start(flags: readonly string[]): Promise<DaemonProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'dl-classifier-bench-'));
-    const script = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+    const script = (path: string) => fileURLToPath(scriptUrl(new URL(path, import.meta.url)));
     const args = ['--import', script('probe.ts'), script('../../server/main.ts'), '--models', folder, '--log-level', 'warn', ...flags];
     const child = spawn(process.execPath, [...process.execArgv, ...args], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
     process.once('exit', () => child.kill('SIGKILL'));

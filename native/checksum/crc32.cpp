@@ -28,15 +28,47 @@ uint32_t advance(uint32_t state, const std::byte* source, size_t count) {
   return state;
 }
 
-uint32_t copy_by_tables(std::byte* target, const std::byte* source, size_t count, uint32_t state) {
+/// Where a kernel leaves the bytes that it has read.
+class Copied {
+ public:
+  explicit Copied(std::byte* target) : target_(target) {}
+
+  void keep(size_t offset, const std::byte* source, size_t count) const { std::memcpy(target_ + offset, source, count); }
+#if defined(__x86_64__)
+  [[gnu::target("pclmul")]] void keep(size_t offset, __m128i bytes) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(target_ + offset), bytes);
+  }
+  [[gnu::target("avx512f,vpclmulqdq")]] void keep(size_t offset, __m512i bytes) const {
+    _mm512_storeu_si512(target_ + offset, bytes);
+  }
+#endif
+  [[nodiscard]] Copied from(size_t offset) const { return Copied(target_ + offset); }
+
+ private:
+  std::byte* target_;
+};
+
+class NotCopied {
+ public:
+  void keep(size_t, const std::byte*, size_t) const {}
+#if defined(__x86_64__)
+  [[gnu::target("pclmul")]] void keep(size_t, __m128i) const {}
+  [[gnu::target("avx512f,vpclmulqdq")]] void keep(size_t, __m512i) const {}
+#endif
+  [[nodiscard]] NotCopied from(size_t) const { return {}; }
+};
+
+template <class Target>
+uint32_t by_tables(Target target, const std::byte* source, size_t count, uint32_t state) {
   // While the bytes are in the nearest cache.
   constexpr size_t kBlock = 4096;
-  for (; count > kBlock; target += kBlock, source += kBlock, count -= kBlock) {
-    std::memcpy(target, source, kBlock);
-    state = advance(state, source, kBlock);
+  size_t done = 0;
+  for (; count - done > kBlock; done += kBlock) {
+    target.keep(done, source + done, kBlock);
+    state = advance(state, source + done, kBlock);
   }
-  if (count > 0) std::memcpy(target, source, count);
-  return advance(state, source, count);
+  if (count > done) target.keep(done, source + done, count - done);
+  return advance(state, source + done, count - done);
 }
 
 #if defined(__x86_64__)
@@ -53,27 +85,29 @@ uint32_t copy_by_tables(std::byte* target, const std::byte* source, size_t count
   return _mm_xor_si128(_mm_xor_si128(first, last), next);
 }
 
-[[gnu::target("pclmul")]] __m128i copy128(std::byte* target, const std::byte* source) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(target), bytes);
+template <class Target>
+[[gnu::target("pclmul")]] __m128i take128(Target target, const std::byte* source, size_t offset) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(source + offset));
+  target.keep(offset, bytes);
   return bytes;
 }
 
-[[gnu::target("pclmul")]] uint32_t copy_pclmul(std::byte* target, const std::byte* source, size_t count, uint32_t state) {
+template <class Target>
+[[gnu::target("pclmul")]] uint32_t by_pclmul(Target target, const std::byte* source, size_t count, uint32_t state) {
   constexpr size_t kRegister = 16, kBlock = 4 * kRegister;
-  if (count < kBlock) return copy_by_tables(target, source, count, state);
+  if (count < kBlock) return by_tables(target, source, count, state);
   __m128i sums[4];
-  for (size_t i = 0; i < 4; ++i) sums[i] = copy128(target + i * kRegister, source + i * kRegister);
+  for (size_t i = 0; i < 4; ++i) sums[i] = take128(target, source, i * kRegister);
   sums[0] = _mm_xor_si128(sums[0], _mm_cvtsi32_si128(static_cast<int>(state)));
-  target += kBlock, source += kBlock, count -= kBlock;
   const __m128i by_block = constants128(fold_by(8 * kBlock)), by_register = constants128(fold_by(8 * kRegister));
-  for (; count >= kBlock; target += kBlock, source += kBlock, count -= kBlock) {
-    for (size_t i = 0; i < 4; ++i) sums[i] = fold128(sums[i], by_block, copy128(target + i * kRegister, source + i * kRegister));
+  size_t done = kBlock;
+  for (; count - done >= kBlock; done += kBlock) {
+    for (size_t i = 0; i < 4; ++i) sums[i] = fold128(sums[i], by_block, take128(target, source, done + i * kRegister));
   }
   for (size_t i = 1; i < 4; ++i) sums[i] = fold128(sums[i - 1], by_register, sums[i]);
   std::byte left[kRegister];
   _mm_storeu_si128(reinterpret_cast<__m128i*>(left), sums[3]);
-  return copy_by_tables(target, source, count, advance(0, left, sizeof left));
+  return by_tables(target.from(done), source + done, count - done, advance(0, left, sizeof left));
 }
 
 [[gnu::target("avx512f,vpclmulqdq")]] __m512i constants512(FoldConstants constants) {
@@ -87,54 +121,70 @@ uint32_t copy_by_tables(std::byte* target, const std::byte* source, size_t count
   return _mm512_xor_si512(_mm512_xor_si512(first, last), next);
 }
 
-[[gnu::target("avx512f,vpclmulqdq")]] __m512i copy512(std::byte* target, const std::byte* source) {
-  const __m512i bytes = _mm512_loadu_si512(source);
-  _mm512_storeu_si512(target, bytes);
+template <class Target>
+[[gnu::target("avx512f,vpclmulqdq")]] __m512i take512(Target target, const std::byte* source, size_t offset) {
+  const __m512i bytes = _mm512_loadu_si512(source + offset);
+  target.keep(offset, bytes);
   return bytes;
 }
 
-[[gnu::target("avx512f,vpclmulqdq")]] uint32_t copy_vpclmul(std::byte* target, const std::byte* source, size_t count,
-                                                            uint32_t state) {
+template <class Target>
+[[gnu::target("avx512f,vpclmulqdq")]] uint32_t by_vpclmul(Target target, const std::byte* source, size_t count, uint32_t state) {
   constexpr size_t kRegister = 64, kBlock = 4 * kRegister;
-  if (count < kBlock) return copy_pclmul(target, source, count, state);
+  if (count < kBlock) return by_pclmul(target, source, count, state);
   __m512i sums[4];
-  for (size_t i = 0; i < 4; ++i) sums[i] = copy512(target + i * kRegister, source + i * kRegister);
+  for (size_t i = 0; i < 4; ++i) sums[i] = take512(target, source, i * kRegister);
   sums[0] = _mm512_xor_si512(sums[0], _mm512_maskz_set1_epi32(1, static_cast<int>(state)));
-  target += kBlock, source += kBlock, count -= kBlock;
   const __m512i by_block = constants512(fold_by(8 * kBlock)), by_register = constants512(fold_by(8 * kRegister));
-  for (; count >= kBlock; target += kBlock, source += kBlock, count -= kBlock) {
-    for (size_t i = 0; i < 4; ++i) sums[i] = fold512(sums[i], by_block, copy512(target + i * kRegister, source + i * kRegister));
+  size_t done = kBlock;
+  for (; count - done >= kBlock; done += kBlock) {
+    for (size_t i = 0; i < 4; ++i) sums[i] = fold512(sums[i], by_block, take512(target, source, done + i * kRegister));
   }
   for (size_t i = 1; i < 4; ++i) sums[i] = fold512(sums[i - 1], by_register, sums[i]);
   std::byte left[kRegister];
   _mm512_storeu_si512(left, sums[3]);
-  return copy_pclmul(target, source, count, advance(0, left, sizeof left));
+  return by_pclmul(target.from(done), source + done, count - done, advance(0, left, sizeof left));
 }
 
 #endif
 
-std::vector<CopyKernel> usable_kernels() {
-  std::vector<CopyKernel> usable;
+template <auto kCopy>
+uint32_t copying(std::byte* target, const std::byte* source, size_t count, uint32_t state) {
+  return kCopy(Copied(target), source, count, state);
+}
+
+template <auto kSum>
+uint32_t summing(const std::byte* source, size_t count, uint32_t state) {
+  return kSum(NotCopied(), source, count, state);
+}
+
+std::vector<Kernel> usable_kernels() {
+  std::vector<Kernel> usable;
 #if defined(__x86_64__)
   const bool pclmul = __builtin_cpu_supports("pclmul");
   if (pclmul && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq"))
-    usable.push_back({"vpclmulqdq", copy_vpclmul});
-  if (pclmul) usable.push_back({"pclmulqdq", copy_pclmul});
+    usable.push_back({"vpclmulqdq", copying<by_vpclmul<Copied>>, summing<by_vpclmul<NotCopied>>});
+  if (pclmul) usable.push_back({"pclmulqdq", copying<by_pclmul<Copied>>, summing<by_pclmul<NotCopied>>});
 #endif
-  usable.push_back({"tables", copy_by_tables});
+  usable.push_back({"tables", copying<by_tables<Copied>>, summing<by_tables<NotCopied>>});
   return usable;
 }
 
 }  // namespace
 
-std::span<const CopyKernel> copy_kernels() {
-  static const std::vector<CopyKernel> usable = usable_kernels();
+std::span<const Kernel> kernels() {
+  static const std::vector<Kernel> usable = usable_kernels();
   return usable;
 }
 
 uint32_t copy_crc32(std::byte* target, std::span<const std::byte> source, uint32_t checksum) {
-  static const auto copy = copy_kernels().front().copy;
+  static const auto copy = kernels().front().copy;
   return ~copy(target, source.data(), source.size(), ~checksum);
+}
+
+uint32_t crc32(std::span<const std::byte> bytes, uint32_t checksum) {
+  static const auto sum = kernels().front().sum;
+  return ~sum(bytes.data(), bytes.size(), ~checksum);
 }
 
 }  // namespace dl::checksum

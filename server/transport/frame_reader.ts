@@ -40,7 +40,7 @@ export class FrameReader {
   constructor(private readonly maximumMessageBytes: number) {}
 
   /**
-   * @param arrivals what has come is added to, as views of `data`
+   * @param arrivals what has come is added to: the bytes of chunks as views of `data`, messages as copies
    * @returns these
    * @throws FrameError
    */
@@ -93,7 +93,7 @@ export class FrameReader {
     this.#left -= bytes.length;
     if (this.#parts === null) arrivals.push({ bytes, message: null });
     else {
-      this.#parts.push(bytes);
+      this.#parts.push(Buffer.from(bytes));
       if (this.#left === 0) arrivals.push({ bytes: null, message: Buffer.concat(this.#parts) });
     }
     return bytes.length;

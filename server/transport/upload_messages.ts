@@ -2,6 +2,7 @@ import { type ServerDuplexStream, type ServerReadableStream, status } from '@grp
 import { type Arrival, FrameError, FrameReader } from './frame_reader.js';
 import { internalsOf } from './http2_stream.js';
 import { type CallMessages, messagesOf } from './messages.js';
+import { readStream } from './stream_reader.js';
 
 /** Bytes that a call may run ahead of its handler before it is not read from; what comes then waits in the call's window. */
 const READ_AHEAD_BYTES = 256 * 1024;
@@ -37,7 +38,7 @@ export function uploadMessagesOf<Message>(
     end();
   };
   const take = (data: Buffer) => {
-    if (ended) return;
+    if (ended) return source.release();
     try {
       reader.push(data, arrivals);
     } catch (error) {
@@ -46,7 +47,7 @@ export function uploadMessagesOf<Message>(
     }
     ahead += data.length;
     if (ahead >= READ_AHEAD_BYTES) {
-      stream.pause();
+      source.pause();
       wake();
     } else if (!wakesSoon) {
       // Node.js runs all promises after each frame of 16 KiB at most. What else has come is delivered in this turn of the event loop.
@@ -59,8 +60,9 @@ export function uploadMessagesOf<Message>(
   };
   // grpc-js has not begun to read: it does so when it is asked for a message, which nobody does.
   for (const event of ['data', 'end'] as const) stream.removeAllListeners(event);
-  stream.on('data', take);
   stream.pause();
+  const source = readStream(stream, take);
+  source.pause();
   for (const event of ['end', 'close', 'error'] as const) stream.on(event, end);
   signal.addEventListener('abort', () => wake(), { once: true });
 
@@ -95,7 +97,8 @@ export function uploadMessagesOf<Message>(
       arrivals = [];
       position = 0;
       ahead = 0;
-      stream.resume();
+      source.release();
+      source.resume();
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
@@ -104,7 +107,8 @@ export function uploadMessagesOf<Message>(
   const leave = () => {
     end();
     arrivals = [];
-    stream.resume();
+    source.release();
+    source.resume();
   };
   return { [Symbol.asyncIterator]: () => ({ next }), leave };
 }
