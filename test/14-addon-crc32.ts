@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { crc32 as crc32OfZlib } from 'node:zlib';
 import test from 'ava';
 import fc from 'fast-check';
-import { crc32, fastestCrc32 } from '../native/crc32.js';
+import { crc32, fastestCrc32 } from '../checksum/crc32.js';
 
 const noWarning = (message: string) => {
   throw new Error(message);

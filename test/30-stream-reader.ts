@@ -3,7 +3,7 @@ import { type ClientHttp2Session, connect, createServer, type Http2Server, type 
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
-import { LANDING_BYTES, readStream, readToPlaces, type StreamReader } from '../server/transport/stream_reader.js';
+import { LANDING_BYTES, readByEvents, readStream, readToPlaces, type StreamReader } from '../server/transport/stream_reader.js';
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
@@ -71,12 +71,17 @@ test('this version of Node.js reads into places', async (t) => {
   );
 });
 
-for (const turns of [1, 3, 20]) {
-  test(`bytes stay as they came until they are released, after ${turns} turns of the event loop`, async (t) => {
+for (const [read, turns] of [
+  [readStream, 1],
+  [readStream, 3],
+  [readStream, 20],
+  [readByEvents, 3],
+] as const) {
+  test(`${read.name}: bytes stay as they came until they are released, after ${turns} turns of the event loop`, async (t) => {
     const { request, stream } = await openStream(t.context);
     const bytes = pattern(9_000_001);
     const kept = keeper();
-    const reader = readStream(stream, kept.take);
+    const reader = read(stream, kept.take);
     let ended = false;
     stream.on('end', () => {
       ended = true;
@@ -138,6 +143,27 @@ test('streams at the same time and one after the other do not share a place', as
       }),
     );
   }
+});
+
+test('what is held of a stream that has closed stays until it is released', async (t) => {
+  const first = await openStream(t.context);
+  const bytes = pattern(100_000);
+  const kept = keeper();
+  const reader = readStream(first.stream, kept.take);
+  reader.resume();
+  const closed = once(first.stream, 'close');
+  first.request.write(bytes);
+  while (kept.held.reduce((sum, { byteLength }) => sum + byteLength, 0) < bytes.byteLength) await turn();
+  first.request.close();
+  await closed;
+  const second = await openStream(t.context);
+  const other = readStream(second.stream, () => other.release());
+  other.resume();
+  const end = once(second.stream, 'end');
+  second.request.end(Buffer.alloc(2_000_000));
+  await end;
+  kept.collect(reader);
+  t.true(kept.all().equals(bytes));
 });
 
 test('a client that goes in the middle ends the stream, and nothing comes any more', async (t) => {

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { crc32 } from '../../native/crc32.js';
+import { crc32 } from '../../checksum/crc32.js';
 import { HashedImage, sha256 } from './hashed_image.js';
 
 interface KnownFile {

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
+import { crc32 } from '../../checksum/crc32.js';
 import type { UploadCommit } from '../../generated/dlclassifier/v1/image.js';
-import { crc32 } from '../../native/crc32.js';
 import { TransportError } from '../errors/error.js';
 
 /** One message of a stream of bytes. */

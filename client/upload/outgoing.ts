@@ -1,6 +1,6 @@
 import type { ClientHttp2Stream } from 'node:http2';
 import { setTimeout as pause } from 'node:timers/promises';
-import { crc32 } from '../../native/crc32.js';
+import { crc32 } from '../../checksum/crc32.js';
 import { http2StreamOf, type SendingCall } from '../transport/http2_stream.js';
 import { chunks, type UploadBody } from './body.js';
 import { chunkHead, frame } from './frame.js';

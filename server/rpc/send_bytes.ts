@@ -1,5 +1,5 @@
+import { crc32 } from '../../checksum/crc32.js';
 import type { UploadCommit } from '../../generated/dlclassifier/v1/image.js';
-import { crc32 } from '../../native/crc32.js';
 import { CHUNK_BYTES } from '../config.js';
 import type { SerializedClassifier } from '../store/classifier_file.js';
 

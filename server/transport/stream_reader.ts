@@ -23,7 +23,8 @@ const LEAST_ROOM = 16 * 1024;
 const SPARE_PAIRS = 8;
 
 /**
- * Calls `take` with the bytes of a stream as they come. They are valid until {@link StreamReader.release}.
+ * Calls `take` with the bytes of a stream as they come. They are valid until {@link StreamReader.release}, which is also to be called at the
+ * end.
  *
  * By itself Node.js gives each frame as a view of the buffer that it read from the socket into: each 64 KiB are an allocation, and wait for a
  * collection of garbage. Here they are copied to a place that is used again at once, by the means that {@link Socket} has for it
@@ -35,7 +36,7 @@ export function readStream(stream: ServerHttp2Stream, take: (bytes: Buffer) => v
   return readToPlaces(stream, take) ?? readByEvents(stream, take);
 }
 
-function readByEvents(stream: ServerHttp2Stream, take: (bytes: Buffer) => void): StreamReader {
+export function readByEvents(stream: ServerHttp2Stream, take: (bytes: Buffer) => void): StreamReader {
   stream.on('data', take);
   return { pause: () => stream.pause(), resume: () => stream.resume(), release: () => {} };
 }
@@ -48,10 +49,13 @@ interface StreamHandle {
   useUserBuffer(place: Uint8Array): void;
 }
 
-/** Properties of a stream that is read into places of its own: the place, what is called when bytes have come there, what names the next place. */
+/** Names of what a stream has that is read into places of its own. */
 interface ReadSymbols {
+  /** The place. */
   readonly buffer: symbol;
+  /** Called with the number of bytes that have come there. */
   readonly bufferCallback: symbol;
+  /** Called for the next place. */
   readonly nextBuffer: symbol;
 }
 
@@ -85,12 +89,9 @@ export function readToPlaces(stream: ServerHttp2Stream, take: (bytes: Buffer) =>
   const handle = () => properties[handleSymbol] as StreamHandle | undefined;
   if (typeof handle()?.useUserBuffer !== 'function') return null;
 
-  const pair = spare.pop() ?? newPair();
-  const landing = new Landing(pair);
-  // Bytes may come for as long as the stream is there, wanted or not.
-  stream.once('close', () => {
-    if (spare.length < SPARE_PAIRS) spare.push(pair);
-  });
+  const landing = new Landing(spare.pop() ?? newPair());
+  // Bytes may come for as long as the stream is there, wanted or not, and may be held when it is gone.
+  stream.once('close', () => landing.close());
   properties[readSymbols.buffer] = landing.room;
   properties[readSymbols.bufferCallback] = (count: number) => take(landing.landed(count));
   properties[readSymbols.nextBuffer] = () => landing.room;
@@ -117,8 +118,10 @@ class Landing {
   #other: Buffer;
   /** Whether all that has landed is done with. */
   #released = true;
+  #closed = false;
 
-  constructor([present, other]: Pair) {
+  constructor(private readonly pair: Pair) {
+    const [present, other] = pair;
     this.room = present;
     this.#present = present;
     this.#other = other;
@@ -137,6 +140,17 @@ class Landing {
   }
 
   release(): void {
+    if (this.#closed && !this.#released) this.#giveBack();
     this.#released = true;
+  }
+
+  /** Nothing lands any more. */
+  close(): void {
+    this.#closed = true;
+    if (this.#released) this.#giveBack();
+  }
+
+  #giveBack(): void {
+    if (spare.length < SPARE_PAIRS) spare.push(this.pair);
   }
 }

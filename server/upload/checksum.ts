@@ -1,4 +1,4 @@
-import { crc32 } from '../../native/crc32.js';
+import { crc32 } from '../../checksum/crc32.js';
 
 /** CRC-32 of the bytes that `checksum` stands for, 0 for none, followed by these pieces. */
 export function checksumOf(pieces: readonly Uint8Array[], checksum: number): number {
