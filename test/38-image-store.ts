@@ -327,7 +327,8 @@ test('pixels that a batch asks for are read once, then come from memory without 
     const { data } = image(seed);
     return { name: nameOf(sha256(data).toString('hex'), 'uint8-10x10x1'), data };
   };
-  await store.add([1, 2, 3].map(pixels));
+  // One by one: images that are stored together come to memory in the order in which their files are written.
+  for (const seed of [1, 2, 3]) await store.add([pixels(seed)]);
   t.is(store.pixels.bytes, 200, 'two of the three fit');
   const place = async (...seeds: number[]) => {
     const placed: string[] = [];
