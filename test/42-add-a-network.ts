@@ -1,5 +1,5 @@
 /** What the README says of adding a network: one file, one line, and it is served like the others. */
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,9 +51,9 @@ const LINE = `export { lenet5 } from './lenet5.js';\n`;
 /** A copy of the server's sources with the network; all else is where it was. */
 async function sourcesWithNetwork(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'dl-classifier-sources-'));
-  await cp(join(REPOSITORY, 'server'), join(folder, 'server'), { recursive: true });
-  await cp(join(REPOSITORY, 'package.json'), join(folder, 'package.json'));
-  for (const name of ['generated', 'native', 'node_modules', 'proto']) await symlink(join(REPOSITORY, name), join(folder, name));
+  const copied = ['server', 'package.json'];
+  for (const name of copied) await cp(join(REPOSITORY, name), join(folder, name), { recursive: true });
+  for (const name of await readdir(REPOSITORY)) if (!copied.includes(name)) await symlink(join(REPOSITORY, name), join(folder, name));
   const networks = join(folder, 'server', 'networks');
   await writeFile(join(networks, 'lenet5.ts'), FILE);
   await writeFile(join(networks, 'all.ts'), (await readFile(join(networks, 'all.ts'), 'utf8')) + LINE);
