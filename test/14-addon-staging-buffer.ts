@@ -120,6 +120,44 @@ test('a view into a larger buffer and shared memory are copied as they are; a de
   await engine.close();
 });
 
+test('memory that a buffer has left is used again', (t) => {
+  const bytes = new Uint8Array(8 * 2 ** 20).fill(1);
+  /** Bytes of pages that the kernel had to give. */
+  const newBytes = (lengths: readonly number[]): number => {
+    const before = process.resourceUsage().minorPageFault;
+    for (const length of lengths) {
+      const buffer = new StagingBuffer(length);
+      buffer.write(0, bytes.subarray(0, length));
+      buffer.close();
+    }
+    return (process.resourceUsage().minorPageFault - before) * 4096;
+  };
+  const lengths = Array.from({ length: 32 }, (_, index) => bytes.length - 1000 * index);
+  newBytes([bytes.length]);
+  t.true(newBytes(lengths) < 4 * bytes.length);
+});
+
+test("memory that is kept is not another buffer's, whatever is closed when", (t) => {
+  const lengths = fc.array(fc.record({ length: fc.integer({ min: 900_000, max: 3_000_000 }), life: fc.nat(5) }), { maxLength: 30 });
+  const property = fc.property(lengths, (made) => {
+    let open: { readonly buffer: StagingBufferObject; readonly mark: number; readonly until: number }[] = [];
+    for (const [index, { length, life }] of made.entries()) {
+      const buffer = new StagingBuffer(length);
+      open.push({ buffer, mark: index, until: index + life });
+      buffer.write(0, new Uint8Array(length).fill(index));
+      for (const { buffer: other, mark } of open) {
+        const last = other.read(other.byteLength - 1, 1)[0];
+        if (other.read(0, 1)[0] !== mark || last !== mark) return false;
+      }
+      for (const { buffer: other, until } of open) if (until <= index) other.close();
+      open = open.filter(({ until }) => until > index);
+    }
+    for (const { buffer } of open) buffer.close();
+    return true;
+  });
+  t.notThrows(() => fc.assert(property, { numRuns: 30 }));
+});
+
 test('a closed buffer refuses to be written and to be read', async (t) => {
   const engine = makeEngine();
   const model = makeModel(engine);

@@ -1,17 +1,23 @@
 import { execFileSync } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import test from 'ava';
 import { CHUNK_BYTES } from '../server/config.js';
 import type { Reason } from '../server/errors/catalogue.js';
 import type { Refusal } from '../server/errors/refusal.js';
 import { UploadBudget } from '../server/upload/budget.js';
-import { receiveUpload, type UploadMessage } from '../server/upload/receive.js';
+import type { TakePieces, UploadMessages } from '../server/upload/messages.js';
+import { receiveUpload, type UploadMessage, UploadReceiver } from '../server/upload/receive.js';
+import { uploadMessages } from './support/upload_messages.js';
 
 interface Header {
   readonly totalBytes: number;
 }
 
 type Message = UploadMessage<Header>;
+
+/** What a source yields: a message, or bytes without one. */
+type Arrival = Message | readonly Uint8Array[];
 
 /** A sink of plain memory that records what happens to it. */
 class MemorySink {
@@ -33,7 +39,7 @@ class MemorySink {
   }
 }
 
-async function* stream(...messages: Message[]): AsyncGenerator<Message> {
+async function* stream(...messages: Arrival[]): AsyncGenerator<Arrival> {
   yield* messages;
 }
 
@@ -44,10 +50,10 @@ function bytes(length: number): Uint8Array {
 const nothing = new Uint8Array();
 const never = new AbortController().signal;
 
-function receive(messages: AsyncIterable<Message>, signal = never, idleSeconds = 60) {
+function receive(messages: AsyncIterable<Arrival>, signal = never, idleSeconds = 60) {
   const sinks: MemorySink[] = [];
   const result = receiveUpload(
-    messages,
+    uploadMessages(messages),
     (header: Header) => {
       const sink = new MemorySink(header.totalBytes);
       sinks.push(sink);
@@ -79,15 +85,11 @@ test('one message may carry header, bytes and commit', async (t) => {
   t.deepEqual(sink.bytes, all);
 });
 
-test('bytes may come in pieces', async (t) => {
+test('bytes may come without a message', async (t) => {
   const all = bytes(900);
   const pieces = [all.subarray(0, 300), nothing, all.subarray(300, 301), all.subarray(301)];
   const { sink } = await receive(
-    stream(
-      { header: { totalBytes: 900 }, pixels: nothing },
-      { pixels: nothing, pieces },
-      { pixels: nothing, commit: { crc32: crc32(all) } },
-    ),
+    stream({ header: { totalBytes: 900 }, pixels: nothing }, pieces, { pixels: nothing, commit: { crc32: crc32(all) } }),
   ).result;
   t.deepEqual(sink.bytes, all);
 });
@@ -107,6 +109,38 @@ test('an upload of which nothing more comes is ended, and its sink closed', asyn
   t.is(sinks[0]?.closed, 1);
 });
 
+test('each piece that comes gives the upload its whole time again', async (t) => {
+  const all = bytes(50);
+  const slow = async function* (): AsyncGenerator<Arrival> {
+    yield { header: { totalBytes: 50 }, pixels: nothing };
+    for (let offset = 0; offset < 50; offset += 10) {
+      await setTimeout(500);
+      yield [all.subarray(offset, offset + 10)];
+    }
+    yield { pixels: nothing, commit: { crc32: crc32(all) } };
+  };
+  const { sink } = await receive(slow(), never, 2).result;
+  t.deepEqual(sink.bytes, all);
+});
+
+test('bytes that come when the upload has ended are not written', async (t) => {
+  const late: TakePieces[] = [];
+  const header = { header: { totalBytes: 10 }, pixels: nothing };
+  const messages: UploadMessages<Message> = {
+    next: async (take) => {
+      late.push(take);
+      return late.length === 1 ? header : null;
+    },
+  };
+  const sink = new MemorySink(10);
+  const receiver = new UploadReceiver(messages, never, 60);
+  const error = await t.throwsAsync<Refusal>(receiver.next(() => ({ totalBytes: 10, sink })));
+  t.is(error.reason, 'UPLOAD_TRUNCATED');
+  t.is(sink.closed, 1);
+  for (const take of late) take([bytes(10).fill(1)]);
+  t.deepEqual(sink.bytes, new Uint8Array(10));
+});
+
 test('what follows the commit is not read', async (t) => {
   const all = bytes(5);
   let readOn = false;
@@ -120,7 +154,7 @@ test('what follows the commit is not read', async (t) => {
 
 interface Fault {
   readonly title: string;
-  readonly messages: readonly Message[];
+  readonly messages: readonly Arrival[];
   readonly reason: Reason;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -134,6 +168,18 @@ const faults: readonly Fault[] = [
     messages: [{ pixels: five, commit }],
     reason: 'UPLOAD_MALFORMED',
     metadata: { problem: 'the first message has no header' },
+  },
+  {
+    title: 'bytes in front of the header',
+    messages: [[five], { header: { totalBytes: 5 }, pixels: nothing, commit }],
+    reason: 'UPLOAD_MALFORMED',
+    metadata: { problem: 'the first message has no header' },
+  },
+  {
+    title: 'more bytes than declared, without a message',
+    messages: [{ header: { totalBytes: 9 }, pixels: nothing }, [five], [nothing, five], { pixels: nothing, commit }],
+    reason: 'UPLOAD_MALFORMED',
+    metadata: { problem: 'at least 10 bytes came, 9 were declared' },
   },
   {
     title: 'a second header',

@@ -16,6 +16,7 @@ import { serializeClassifier } from '../server/rpc/serialize_classifier.js';
 import { setParam } from '../server/rpc/set_param.js';
 import { createServerState, type ServerState } from '../server/state.js';
 import { noiseBatch } from './support/classifier.js';
+import { uploadMessages } from './support/upload_messages.js';
 import { applyMessages, deserializeMessages, named } from './support/wire.js';
 
 /** The handlers with the real engine, but without a transport, so that a caller leaves at a moment of the test's choice. */
@@ -75,7 +76,7 @@ test('bytes that nobody waits for any more become no open classifier', async (t)
   for await (const { data } of serializeClassifier({ classifier: await compact(server) }, contextOf(server))) parts.push(data);
   const controller = new AbortController();
   const messages: DeserializeClassifierRequest[] = deserializeMessages(Buffer.concat(parts));
-  const reading = deserializeClassifier(stream(messages), contextOf(server, controller.signal));
+  const reading = deserializeClassifier(uploadMessages(stream(messages)), contextOf(server, controller.signal));
   leaveSoon(controller);
   await t.throwsAsync(reading, { is: LEFT });
   t.is(server.handles.open('classifier').length, 1);
@@ -95,7 +96,7 @@ test('a result that nobody waits for any more is not kept', async (t) => {
     return result;
   };
   const messages: ApplyClassifierRequest[] = applyMessages(classifier, noiseBatch());
-  const applying = applyClassifier(stream(messages), contextOf(server, controller.signal));
+  const applying = applyClassifier(uploadMessages(stream(messages)), contextOf(server, controller.signal));
   await t.throwsAsync(applying, { is: LEFT });
   t.deepEqual(server.handles.open('apply_result'), []);
   t.is(server.uploads.reserved, 0);

@@ -1,9 +1,7 @@
 #include "addon/staging_buffer.h"
 
-#include <atomic>
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -26,20 +24,6 @@ std::span<const std::byte> uint8_bytes(const Napi::Value& value, const char* arg
 }
 
 }  // namespace
-
-uint64_t new_pixels_id() {
-  static std::atomic<uint64_t> last = 0;  // of the threads of all environments
-  return ++last;
-}
-
-StagingMemory::StagingMemory(size_t size) : data_(static_cast<std::byte*>(std::malloc(size))), size_(size), id_(new_pixels_id()) {
-  if (data_ == nullptr) {
-    throw Error(Reason::kOutOfMemory, "a staging buffer of " + std::to_string(size) + " bytes could not be had",
-                {{"bytes", std::to_string(size)}});
-  }
-}
-
-void StagingMemory::Free::operator()(std::byte* data) const { std::free(data); }
 
 void StagingBuffer::define(Napi::Env env, Napi::Object exports) {
   using Self = Wrapped<StagingBuffer>;

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "addon/staging_memory.h"
 #include "addon/wrapped.h"
 #include "engine/model.h"
 
@@ -14,29 +15,6 @@ namespace dl::addon {
 
 /// 64 GiB: beyond it, a size is a mistake.
 inline constexpr int64_t kMaxStagingBytes = int64_t{1} << 36;
-
-/// Names pixels; never given twice in this process, and never 0.
-uint64_t new_pixels_id();
-
-/// The memory behind a StagingBuffer, aligned for float32. It holds anything until it is written: clearing it would take
-/// nearly as long as writing it does.
-class StagingMemory {
- public:
-  /// Throws kOutOfMemory.
-  explicit StagingMemory(size_t size);
-
-  std::span<std::byte> bytes() const { return {data_.get(), size_}; }
-  /// Of no other memory in this process, and never 0.
-  uint64_t id() const { return id_; }
-
- private:
-  struct Free {
-    void operator()(std::byte* data) const;
-  };
-  std::unique_ptr<std::byte, Free> data_;
-  size_t size_;
-  uint64_t id_;
-};
 
 /// Some bytes of a staging buffer, for a job that reads or writes them: while one exists, the buffer cannot be written by others.
 /// Made and destroyed on the JavaScript thread.

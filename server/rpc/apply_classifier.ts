@@ -3,6 +3,7 @@ import { checkImages, expectClasses } from '../classifier/admission.js';
 import type { Classifier } from '../classifier/classifier.js';
 import { refuse } from '../errors/refusal.js';
 import { APPLY_RESULT_BYTES, type ServerState } from '../state.js';
+import type { UploadMessages } from '../upload/messages.js';
 import { receiveUpload } from '../upload/receive.js';
 import { announcedImages } from './announced_images.js';
 import type { CallContext } from './context.js';
@@ -10,7 +11,7 @@ import { admitImages, type ImageUpload } from './image_upload.js';
 
 /** ApplyClassifier: classifies any number of images, batch_size at a time. */
 export async function applyClassifier(
-  messages: AsyncIterable<ApplyClassifierRequest>,
+  messages: UploadMessages<ApplyClassifierRequest>,
   context: CallContext,
 ): Promise<ApplyClassifierResponse> {
   const { server, signal } = context;

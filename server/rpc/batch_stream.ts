@@ -2,6 +2,7 @@ import type { TrainBatchesHeader, TrainBatchesRequest, TrainBatchHeader } from '
 import type { TrainReceipt } from '../classifier/classifier.js';
 import { STREAM_BATCHES } from '../config.js';
 import { Refusal, refuse } from '../errors/refusal.js';
+import type { TakePieces, UploadMessages } from '../upload/messages.js';
 import { UploadReceiver } from '../upload/receive.js';
 import { untilAborted } from '../upload/until_aborted.js';
 import { type AdmittedBatch, admitBatch, type Turn } from './batch_upload.js';
@@ -33,7 +34,7 @@ type Completion = (turn: Turn, onQueued: () => void) => Promise<TrainReceipt>;
  * has not taken: a client that does not read is not read from.
  */
 export class BatchStream {
-  readonly #messages: AsyncIterator<TrainBatchesRequest>;
+  readonly #messages: UploadMessages<TrainBatchesRequest>;
   readonly #receiver: UploadReceiver<TrainBatchHeader>;
   /** Aborted when the client goes or the call is over. */
   readonly #reading = new AbortController();
@@ -48,13 +49,13 @@ export class BatchStream {
   #wake: () => void = () => {};
 
   constructor(
-    messages: AsyncIterable<TrainBatchesRequest>,
+    messages: UploadMessages<TrainBatchesRequest>,
     private readonly context: CallContext,
   ) {
     const { signal } = context;
     this.#messages = untilAborted(messages, this.#reading.signal);
     const { transferIdleSeconds } = context.server.limits;
-    this.#receiver = new UploadReceiver({ next: () => this.#nextOfBatch() }, this.#reading.signal, transferIdleSeconds);
+    this.#receiver = new UploadReceiver({ next: (take) => this.#nextOfBatch(take) }, this.#reading.signal, transferIdleSeconds);
     signal.addEventListener('abort', () => this.#stopReading(signal.reason), { once: true });
     if (signal.aborted) this.#stopReading(signal.reason);
   }
@@ -65,12 +66,15 @@ export class BatchStream {
    * @throws Refusal UPLOAD_MALFORMED; the signal's reason
    */
   async open(): Promise<TrainBatchesHeader> {
-    const { done, value } = await this.#messages.next();
-    if (done || value.call === undefined) throw refuse('UPLOAD_MALFORMED', { problem: 'the first message has no `call`' });
-    if (value.header !== undefined || value.commit !== undefined || value.pixels.byteLength > 0) {
+    const withoutCall = () => refuse('UPLOAD_MALFORMED', { problem: 'the first message has no `call`' });
+    const first = await this.#messages.next(() => {
+      throw withoutCall();
+    });
+    if (first?.call === undefined) throw withoutCall();
+    if (first.header !== undefined || first.commit !== undefined || first.pixels.byteLength > 0) {
       throw refuse('UPLOAD_MALFORMED', { problem: 'the first message has more than `call`' });
     }
-    return value.call;
+    return first.call;
   }
 
   /**
@@ -191,10 +195,10 @@ export class BatchStream {
     }
   }
 
-  async #nextOfBatch(): Promise<IteratorResult<TrainBatchesRequest>> {
-    const result = await this.#messages.next();
-    if (!result.done && result.value.call !== undefined) throw refuse('UPLOAD_MALFORMED', { problem: 'a second `call`' });
-    return result;
+  async #nextOfBatch(take: TakePieces): Promise<TrainBatchesRequest | null> {
+    const message = await this.#messages.next(take);
+    if (message?.call !== undefined) throw refuse('UPLOAD_MALFORMED', { problem: 'a second `call`' });
+    return message;
   }
 
   #stopReading(reason: unknown): void {

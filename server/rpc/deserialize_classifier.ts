@@ -1,6 +1,7 @@
 import type { DeserializeClassifierRequest, DeserializeClassifierResponse } from '../../generated/dlclassifier/v1/classifier.js';
 import { refuse } from '../errors/refusal.js';
 import { deserializeClassifier as deserialize } from '../store/classifier_file.js';
+import type { UploadMessages } from '../upload/messages.js';
 import { receiveUpload } from '../upload/receive.js';
 import { admitWhole } from '../upload/whole.js';
 import type { CallContext } from './context.js';
@@ -10,7 +11,7 @@ const FILE_NAME = 'the serialized classifier';
 
 /** DeserializeClassifier: a classifier from the bytes that SerializeClassifier gave. */
 export async function deserializeClassifier(
-  messages: AsyncIterable<DeserializeClassifierRequest>,
+  messages: UploadMessages<DeserializeClassifierRequest>,
   context: CallContext,
 ): Promise<DeserializeClassifierResponse> {
   const { server, signal } = context;

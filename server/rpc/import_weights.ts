@@ -9,6 +9,7 @@ import { defaultSettings, type Settings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
 import { encodeTensorFile, type SerializedClassifier, serializeClassifier } from '../store/classifier_file.js';
 import { fileNameToWrite } from '../store/file_name.js';
+import type { UploadMessages } from '../upload/messages.js';
 import { receiveUpload } from '../upload/receive.js';
 import { admitWhole, type WholeUpload } from '../upload/whole.js';
 import { fitWeights, isForGrey, layerOfOtherSize, type WeightsFit } from '../weights/fit.js';
@@ -31,7 +32,7 @@ interface Order {
 }
 
 /** ImportWeights: weights of other programs, as a network's trained weights or as a stored classifier. */
-export async function importWeights(messages: AsyncIterable<ImportWeightsRequest>, context: CallContext): Promise<ImportWeightsResponse> {
+export async function importWeights(messages: UploadMessages<ImportWeightsRequest>, context: CallContext): Promise<ImportWeightsResponse> {
   const { server } = context;
   const upload = await receiveUpload(messages, (header) => admit(header, server), context);
   try {

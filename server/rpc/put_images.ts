@@ -3,13 +3,14 @@ import { refuse } from '../errors/refusal.js';
 import { ArrivingImages } from '../image_store/arriving_images.js';
 import { checkNumber, type ImageKind, imageKind } from '../image_store/image_name.js';
 import type { ServerState } from '../state.js';
+import type { UploadMessages } from '../upload/messages.js';
 import { receiveUpload, type UploadDeclaration } from '../upload/receive.js';
 import { announcedImages, imageSizes } from './announced_images.js';
 import type { CallContext } from './context.js';
 import { namesOf } from './image_names.js';
 
 /** PutImages: stores images, after the digest of each has been compared. */
-export async function putImages(messages: AsyncIterable<PutImagesRequest>, context: CallContext): Promise<PutImagesResponse> {
+export async function putImages(messages: UploadMessages<PutImagesRequest>, context: CallContext): Promise<PutImagesResponse> {
   const { server } = context;
   const upload = await receiveUpload(messages, (header) => admit(header, server), context);
   try {

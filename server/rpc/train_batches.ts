@@ -9,6 +9,7 @@ import { STREAM_BATCHES } from '../config.js';
 import type { Refusal } from '../errors/refusal.js';
 import { toldRefusal } from '../errors/told_refusal.js';
 import { unknownImagesOf } from '../image_store/unknown_images.js';
+import type { UploadMessages } from '../upload/messages.js';
 import { BatchStream } from './batch_stream.js';
 import type { CallContext } from './context.js';
 import { toTrainBatchResponse } from './train_batch.js';
@@ -17,7 +18,7 @@ type Outcome = NonNullable<TrainBatchesResponse['outcome']>;
 
 /** TrainBatches: a step for each of many batches, each exactly once or not at all. */
 export async function* trainBatches(
-  messages: AsyncIterable<TrainBatchesRequest>,
+  messages: UploadMessages<TrainBatchesRequest>,
   context: CallContext,
 ): AsyncGenerator<TrainBatchesResponse, void, undefined> {
   const stream = new BatchStream(messages, context);

@@ -12,6 +12,7 @@ import type {
 import { Refusal } from '../errors/refusal.js';
 import type { Logger } from '../log.js';
 import { IdleLimit } from '../upload/idle_limit.js';
+import type { UploadMessages } from '../upload/messages.js';
 import { describeDefect } from './defect.js';
 import { internalsOf } from './http2_stream.js';
 import { CallCancelled, type RunningCalls } from './running_calls.js';
@@ -29,8 +30,8 @@ export interface CallEnvironment<Context> {
 }
 
 type UnaryHandler<Request, Response, Context> = (request: Request, context: Context) => Promise<Response>;
-type UploadHandler<Request, Response, Context> = (messages: AsyncIterable<Request>, context: Context) => Promise<Response>;
-type ExchangeHandler<Request, Response, Context> = (messages: AsyncIterable<Request>, context: Context) => AsyncIterable<Response>;
+type UploadHandler<Request, Response, Context> = (messages: UploadMessages<Request>, context: Context) => Promise<Response>;
+type ExchangeHandler<Request, Response, Context> = (messages: UploadMessages<Request>, context: Context) => AsyncIterable<Response>;
 type DownloadHandler<Request, Response, Context> = (request: Request, context: Context) => AsyncIterable<Response>;
 
 /** One request, one response. */

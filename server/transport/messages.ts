@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
+import type { UploadMessages } from '../upload/messages.js';
 
 /** The messages of a call, for as long as somebody wants them. */
-export interface CallMessages<Message> extends AsyncIterable<Message> {
+export interface CallMessages<Message> extends UploadMessages<Message> {
   /**
    * What still comes is dropped as it comes. For a call that is answered before its stream has ended: bytes that nobody reads would keep
    * the connection's socket open after the client has left.
@@ -10,8 +11,8 @@ export interface CallMessages<Message> extends AsyncIterable<Message> {
 }
 
 /**
- * The messages of a call. Unlike the iterator that every stream has, this one never destroys the call, so that it can be answered with an
- * error while somebody waits for its next message.
+ * The messages of a call as grpc-js gives them, each as a message. Unlike the iterator that every stream has, this one never destroys the
+ * call, so that it can be answered with an error while somebody waits for its next message.
  *
  * @param signal a reader that waits when it is aborted is told its reason
  */
@@ -25,12 +26,11 @@ export function messagesOf<Message>(call: Readable, signal: AbortSignal): CallMe
   call.on('readable', () => wake());
   for (const event of ['end', 'close', 'error']) call.on(event, end);
   signal.addEventListener('abort', () => wake(), { once: true });
-  const next = async (): Promise<IteratorResult<Message, undefined>> => {
+  const next = async (): Promise<Message | null> => {
     for (;;) {
       signal.throwIfAborted();
       const message: Message | null = call.read();
-      if (message !== null) return { done: false, value: message };
-      if (ended) return { done: true, value: undefined };
+      if (message !== null || ended) return message;
       await new Promise<void>((resolve) => {
         wake = resolve;
       });
@@ -41,5 +41,5 @@ export function messagesOf<Message>(call: Readable, signal: AbortSignal): CallMe
     call.removeAllListeners('readable');
     call.resume();
   };
-  return { [Symbol.asyncIterator]: () => ({ next }), leave };
+  return { next, leave };
 }

@@ -1,15 +1,16 @@
 import { type ServerDuplexStream, type ServerReadableStream, status } from '@grpc/grpc-js';
+import type { TakePieces } from '../upload/messages.js';
 import { type Arrival, FrameError, FrameReader } from './frame_reader.js';
-import { internalsOf } from './http2_stream.js';
+import { type GrpcCallInternals, internalsOf } from './http2_stream.js';
 import { type CallMessages, messagesOf } from './messages.js';
-import { readStream } from './stream_reader.js';
+import { readStream, type StreamReader } from './stream_reader.js';
 
-/** Bytes that a call may run ahead of its handler before it is not read from; what comes then waits in the call's window. */
+/** Bytes that a call may run ahead of its reader before it is not read from; what comes then waits in the call's window. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
 /**
- * The messages of a call that uploads, read from the HTTP/2 stream under it. Of messages that carry bytes alone those that have come are one,
- * with `pieces` as the network delivered them: grpc-js would copy the pieces together, and each message costs it more than its bytes do.
+ * The messages of a call that uploads, read from the HTTP/2 stream under it: grpc-js would copy the pieces of each together, and each message
+ * costs it more than its bytes do.
  *
  * @param signal a reader that waits when it is aborted is told its reason
  */
@@ -19,96 +20,146 @@ export function uploadMessagesOf<Message>(
 ): CallMessages<Message> {
   const internals = internalsOf(call);
   // What is compressed is left to grpc-js, which can decompress it.
-  if (internals.incomingEncoding !== 'identity') return messagesOf(call, signal);
-  const { stream, handler, maxReceiveMessageSize } = internals;
-  const empty = handler.deserialize(Buffer.alloc(0)) as Message & object;
-  const reader = new FrameReader(maxReceiveMessageSize < 0 ? Number.POSITIVE_INFINITY : maxReceiveMessageSize);
-  let arrivals: Arrival[] = [];
-  let position = 0;
-  let ahead = 0;
-  let ended = false;
-  let wakesSoon = false;
-  let wake = (): void => {};
-  const end = () => {
-    ended = true;
-    wake();
-  };
-  const endWith = (code: status, details: string) => {
-    internals.sendStatus({ code, details, metadata: null });
-    end();
-  };
-  const take = (data: Buffer) => {
-    if (ended) return source.release();
+  return internals.incomingEncoding === 'identity' ? new StreamMessages(internals, signal) : messagesOf(call, signal);
+}
+
+/** Who waits for the next message. */
+interface Reader {
+  readonly take: TakePieces;
+  readonly wake: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+class StreamMessages<Message> implements CallMessages<Message> {
+  readonly #source: StreamReader;
+  readonly #frames: FrameReader;
+  /** What has come and is not taken, from {@link #position} on. */
+  #arrivals: Arrival[] = [];
+  #position = 0;
+  /** Bytes of all of {@link #arrivals}. */
+  #ahead = 0;
+  #paused = true;
+  #ended = false;
+  #deliversSoon = false;
+  #reader: Reader | null = null;
+
+  constructor(
+    private readonly internals: GrpcCallInternals,
+    private readonly signal: AbortSignal,
+  ) {
+    const { stream, maxReceiveMessageSize } = internals;
+    this.#frames = new FrameReader(maxReceiveMessageSize < 0 ? Number.POSITIVE_INFINITY : maxReceiveMessageSize);
+    // grpc-js has not begun to read: it does so when it is asked for a message, which nobody does.
+    for (const event of ['data', 'end'] as const) stream.removeAllListeners(event);
+    stream.pause();
+    this.#source = readStream(stream, (data) => this.#arrived(data));
+    this.#source.pause();
+    for (const event of ['end', 'close', 'error'] as const) stream.on(event, () => this.#end());
+    signal.addEventListener('abort', () => this.#reader?.wake(), { once: true });
+  }
+
+  async next(take: TakePieces): Promise<Message | null> {
+    for (;;) {
+      this.signal.throwIfAborted();
+      this.#give(take);
+      const message = this.#takeMessage();
+      if (message !== null) return message;
+      if (this.#ended) return null;
+      this.#readOn();
+      await new Promise<void>((resolve, reject) => {
+        this.#reader = { take, wake: resolve, fail: reject };
+      });
+      this.#reader = null;
+    }
+  }
+
+  leave(): void {
+    this.#end();
+    this.#readOn();
+  }
+
+  #arrived(data: Buffer): void {
+    if (this.#ended) {
+      this.#source.release();
+      return;
+    }
     try {
-      reader.push(data, arrivals);
+      this.#frames.push(data, this.#arrivals);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      endWith(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message);
+      this.#endWith(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message);
     }
-    ahead += data.length;
-    if (ahead >= READ_AHEAD_BYTES) {
-      source.pause();
-      wake();
-    } else if (!wakesSoon) {
-      // Node.js runs all promises after each frame of 16 KiB at most. What else has come is delivered in this turn of the event loop.
-      wakesSoon = true;
+    this.#ahead += data.length;
+    if (this.#ahead >= READ_AHEAD_BYTES) this.#deliver();
+    else if (!this.#deliversSoon) {
+      // What comes in this turn of the event loop, in frames of 16 KiB at most, is delivered together.
+      this.#deliversSoon = true;
       setImmediate(() => {
-        wakesSoon = false;
-        wake();
+        this.#deliversSoon = false;
+        this.#deliver();
       });
     }
-  };
-  // grpc-js has not begun to read: it does so when it is asked for a message, which nobody does.
-  for (const event of ['data', 'end'] as const) stream.removeAllListeners(event);
-  stream.pause();
-  const source = readStream(stream, take);
-  source.pause();
-  for (const event of ['end', 'close', 'error'] as const) stream.on(event, end);
-  signal.addEventListener('abort', () => wake(), { once: true });
+  }
 
-  const decode = (message: Buffer): Message | null => {
+  /** Gives what has come to who waits for it. As long as that is bytes alone no promise is involved, which would cost more than they do. */
+  #deliver(): void {
+    const reader = this.#reader;
+    if (reader !== null && !this.signal.aborted) {
+      try {
+        this.#give(reader.take);
+      } catch (error) {
+        this.#reader = null;
+        reader.fail(error);
+        return;
+      }
+      if (this.#ended || this.#position < this.#arrivals.length) reader.wake();
+      else this.#readOn();
+    } else if (this.#ahead >= READ_AHEAD_BYTES && !this.#paused) {
+      this.#paused = true;
+      this.#source.pause();
+    }
+  }
+
+  /** The bytes that come next. */
+  #give(take: TakePieces): void {
+    const pieces: Buffer[] = [];
+    for (let bytes = this.#arrivals[this.#position]?.bytes; bytes != null; bytes = this.#arrivals[this.#position]?.bytes) {
+      pieces.push(bytes);
+      this.#position++;
+    }
+    if (pieces.length > 0) take(pieces);
+  }
+
+  #takeMessage(): Message | null {
+    const arrival = this.#arrivals[this.#position];
+    if (arrival === undefined || arrival.message === null) return null;
+    this.#position++;
     try {
-      return handler.deserialize(message) as Message;
+      return this.internals.handler.deserialize(arrival.message) as Message;
     } catch {
-      endWith(status.INTERNAL, 'Error deserializing request');
+      this.#endWith(status.INTERNAL, 'Error deserializing request');
       return null;
     }
-  };
-  /** The bytes that have come behind those at hand. */
-  const morePieces = (): Buffer[] => {
-    const pieces: Buffer[] = [];
-    for (let bytes = arrivals[position]?.bytes; bytes != null; bytes = arrivals[position]?.bytes) {
-      pieces.push(bytes);
-      position++;
-    }
-    return pieces;
-  };
-  const next = async (): Promise<IteratorResult<Message, undefined>> => {
-    for (;;) {
-      signal.throwIfAborted();
-      const arrival = arrivals[position++];
-      if (arrival !== undefined) {
-        if (arrival.bytes !== null) return { done: false, value: { ...empty, pieces: [arrival.bytes, ...morePieces()] } };
-        const value = decode(arrival.message);
-        if (value === null) continue;
-        return { done: false, value };
-      }
-      if (ended) return { done: true, value: undefined };
-      arrivals = [];
-      position = 0;
-      ahead = 0;
-      source.release();
-      source.resume();
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  };
-  const leave = () => {
-    end();
-    arrivals = [];
-    source.release();
-    source.resume();
-  };
-  return { [Symbol.asyncIterator]: () => ({ next }), leave };
+  }
+
+  /** Drops what has come: it is taken, or nobody wants it. */
+  #readOn(): void {
+    this.#arrivals = [];
+    this.#position = 0;
+    this.#ahead = 0;
+    this.#source.release();
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#source.resume();
+  }
+
+  #endWith(code: status, details: string): void {
+    this.internals.sendStatus({ code, details, metadata: null });
+    this.#end();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#reader?.wake();
+  }
 }

@@ -31,6 +31,11 @@ export class IdleLimit {
     });
   }
 
+  /** Something has come: what is waited for has the whole time again. */
+  extend(): void {
+    this.#timer?.refresh();
+  }
+
   /** Nothing is waited for any more. */
   end(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);

@@ -1,16 +1,13 @@
 import type { UploadCommit } from '../../generated/dlclassifier/v1/image.js';
 import { CHUNK_BYTES, type Limits } from '../config.js';
-import { refuse } from '../errors/refusal.js';
+import { type Refusal, refuse } from '../errors/refusal.js';
 import { IdleLimit } from './idle_limit.js';
+import type { TakePieces, UploadMessages } from './messages.js';
 
-/**
- * One message of an upload; each upload's messages name their bytes in their own way. In `pieces` are the bytes of one message or several as
- * they came, in place of those.
- */
+/** One message of an upload; each upload's messages name their bytes in their own way. */
 export type UploadMessage<Header> = {
   readonly header?: Header | undefined;
   readonly commit?: UploadCommit | undefined;
-  readonly pieces?: readonly Uint8Array[] | undefined;
 } & ({ readonly pixels: Uint8Array } | { readonly data: Uint8Array });
 
 /** Where the bytes of an upload go. A staging buffer of the engine is one. */
@@ -56,7 +53,7 @@ export class UploadReceiver<Header> {
 
   /** @param idleSeconds in which each message of an upload under way must come */
   constructor(
-    private readonly messages: AsyncIterator<UploadMessage<Header>>,
+    private readonly messages: UploadMessages<UploadMessage<Header>>,
     private readonly signal: AbortSignal,
     idleSeconds: number,
   ) {
@@ -77,10 +74,19 @@ export class UploadReceiver<Header> {
     this.#underWay = begun;
     let declaration: Declaration | null = null;
     let checksum = 0;
+    let over = false;
     this.#received = 0;
+    const write = (pieces: readonly Uint8Array[]) => {
+      // A sink that is closed, or its new owner's, gets nothing any more.
+      if (over) return;
+      if (declaration === null) throw withoutHeader();
+      const received = checkPieces(pieces, this.#received, declaration.totalBytes);
+      if (received > this.#received) checksum = declaration.sink.write(this.#received, pieces, checksum);
+      this.#received = received;
+    };
     try {
       for (;;) {
-        const message = await this.#take();
+        const message = await this.#take(write);
         if (message === null && !this.#underWay) return null;
         if (message === null) throw refuse('UPLOAD_TRUNCATED', { got: this.#received, wanted: declaration?.totalBytes ?? 'unknown' });
         this.#underWay = message.commit === undefined;
@@ -90,10 +96,7 @@ export class UploadReceiver<Header> {
         } else if (message.header !== undefined) {
           throw refuse('UPLOAD_MALFORMED', { problem: 'a second header' });
         }
-        const pieces = piecesOf(message);
-        const received = checkPieces(pieces, this.#received, declaration.totalBytes);
-        if (received > this.#received) checksum = declaration.sink.write(this.#received, pieces, checksum);
-        this.#received = received;
+        write([bytesOf(message)]);
         if (message.commit !== undefined) {
           checkCommit(message.commit, checksum, this.#received, declaration.totalBytes);
           return declaration;
@@ -104,6 +107,7 @@ export class UploadReceiver<Header> {
       // A cancelled call may show as a stream error first; the signal knows better why it ended.
       throw this.signal.aborted ? this.signal.reason : error;
     } finally {
+      over = true;
       this.#limit.end();
     }
   }
@@ -111,19 +115,22 @@ export class UploadReceiver<Header> {
   /** Drops the rest of an upload that was refused, up to its commit or the end of the messages: then the next one may follow. */
   async skip(): Promise<void> {
     while (this.#underWay) {
-      const message = await this.#take();
+      const message = await this.#take(() => {});
       this.#underWay = message !== null && message.commit === undefined;
     }
     this.#limit.end();
   }
 
   /** The next message; null at their end. */
-  async #take(): Promise<UploadMessage<Header> | null> {
-    const next = this.messages.next();
+  async #take(write: TakePieces): Promise<UploadMessage<Header> | null> {
+    const next = this.messages.next((pieces) => {
+      write(pieces);
+      this.#limit.extend();
+    });
     const problem = () => `nothing came after ${this.#received} bytes of an upload`;
-    const { done, value } = await (this.#underWay ? this.#limit.within(next, problem) : next);
+    const message = await (this.#underWay ? this.#limit.within(next, problem) : next);
     this.signal.throwIfAborted();
-    return done ? null : value;
+    return message;
   }
 }
 
@@ -134,23 +141,27 @@ export class UploadReceiver<Header> {
  * @throws what {@link UploadReceiver.next} throws
  */
 export async function receiveUpload<Header, Declaration extends UploadDeclaration>(
-  messages: AsyncIterable<UploadMessage<Header>>,
+  messages: UploadMessages<UploadMessage<Header>>,
   admit: (header: Header) => Declaration | Promise<Declaration>,
   { signal, server }: UploadContext,
 ): Promise<Declaration> {
-  const receiver = new UploadReceiver(messages[Symbol.asyncIterator](), signal, server.limits.transferIdleSeconds);
+  const receiver = new UploadReceiver(messages, signal, server.limits.transferIdleSeconds);
   const upload = await receiver.next(admit, true);
   if (upload === null) throw refuse('UPLOAD_TRUNCATED', { got: 0, wanted: 'unknown' });
   return upload;
 }
 
 function firstHeader<Header>(message: UploadMessage<Header>): Header {
-  if (message.header === undefined) throw refuse('UPLOAD_MALFORMED', { problem: 'the first message has no header' });
+  if (message.header === undefined) throw withoutHeader();
   return message.header;
 }
 
-function piecesOf(message: UploadMessage<unknown>): readonly Uint8Array[] {
-  return message.pieces ?? ['pixels' in message ? message.pixels : message.data];
+function withoutHeader(): Refusal {
+  return refuse('UPLOAD_MALFORMED', { problem: 'the first message has no header' });
+}
+
+function bytesOf(message: UploadMessage<unknown>): Uint8Array {
+  return 'pixels' in message ? message.pixels : message.data;
 }
 
 /** Bytes that have come with these pieces. */
