@@ -88,6 +88,23 @@ void normalization_forward_as(const NormalizationForward<T>& job) {
   with_constant(job.layout.block(), [&](auto block) {
     for_each_piece(job.layout, [&](int64_t first, int64_t rows, int64_t channel) {
       const RowValues scale(job.scale + channel, block), shift(job.shift + channel, block);
+#if defined(__AMX_BF16__)
+      if constexpr (std::is_same_v<T, Bfloat16>) {
+        if (are_lines(job.y + first, block)) {
+          for_each_wide_row(block, block, rows, [&](int64_t offset, auto wide) {
+            const auto value = [&](int64_t c) {
+              const int64_t at = first + offset + c;
+              Vector v = VectorPack::load(job.x + at) * load_vector(scale.at(c)) + load_vector(shift.at(c));
+              if constexpr (kResidual) v += VectorPack::load(job.residual + at);
+              return clip(v, bound);
+            };
+            for (int64_t c = 0; c < wide; c += kLineValues)
+              write_line_past_caches(job.y + first + offset + c, value(c), value(c + kLanes));
+          });
+          return finish_lines_past_caches();
+        }
+      }
+#endif
       for_each_wide_row(block, block, rows, [&](int64_t offset, auto wide) {
         const int64_t row = first + offset;
 #pragma omp simd

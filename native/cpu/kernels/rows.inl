@@ -95,6 +95,7 @@ class RowValues {
     }
   }
   float operator[](int64_t channel) const { return values_[channel]; }
+  const float* at(int64_t channel) const { return values_ + channel; }
 
  private:
   std::conditional_t<is_narrow<Width>(), float[kNarrowRow * kRowsAtOnce], const float*> values_;

@@ -29,6 +29,7 @@ namespace {
 #include "cpu/kernels/vector.inl"
 // The walks and vectors above come first: the kernels below use them.
 #include "cpu/kernels/output_stage.inl"
+#include "cpu/kernels/past_caches.inl"
 // What follows uses the last stage, too.
 #include "cpu/kernels/batch_norm.inl"
 #include "cpu/kernels/bias_gradient.inl"

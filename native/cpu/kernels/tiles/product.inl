@@ -107,11 +107,19 @@ class TileBlock {
                   .sums = sums_,
                   .sums_row = kPairSide,
                   .add = false};
+    // What is added to is read in any case.
+    const bool writes_lines =
+        !job_.stage.adds && are_lines(job_.y, job_.grid.out.channels) && column + kPairSide <= job_.grid.out.channels;
     for (int64_t s = 0; s < slabs(); ++s) {
       for (int64_t row = 0; row < rows(s); row += kPairSide) {
         pair.rows = std::min(kPairSide, rows(s) - row);
         pair.a = input(s, row);
         Bfloat16* const* targets = targets_ + s * cut_.target_rows() + row;
+        if (writes_lines) {
+          multiply_tiles(pair);
+          write_lines(targets, pair.rows, column);
+          continue;
+        }
         // Memory is slower than these products: what is written is asked for in time.
         for (int64_t r = 0; r < pair.rows; ++r) {
           if (targets[r]) __builtin_prefetch(targets[r] + column, 1);
@@ -184,6 +192,18 @@ class TileBlock {
     }
   }
 
+  /// A line of each row.
+  void write_lines(Bfloat16* const* to, int64_t rows, int64_t column) const {
+    static_assert(kPairSide == kLineValues);
+    for (int64_t r = 0; r < rows; ++r) {
+      if (!to[r]) continue;
+      const float* sums = sums_ + r * kPairSide;
+      Bfloat16* at = to[r] + column;
+      write_line_past_caches(at, finish(job_.stage, load_vector(sums), column, at),
+                             finish(job_.stage, load_vector(sums + kLanes), column + kLanes, at + kLanes));
+    }
+  }
+
   const TapProduct<Bfloat16>& job_;
   const TileCut& cut_;
   float* sums_;  // (32, 32)
@@ -229,5 +249,6 @@ inline void tile_product(const TapProduct<Bfloat16>& job) {
       if (task / cut.panels() != block.present()) block.go_to(task / cut.panels());
       block.compute(task % cut.panels());
     }
+    finish_lines_past_caches();
   }
 }
