@@ -88,21 +88,35 @@ template <class Width, class F>
   }
 }
 
+/// Lanes of two rows, those of the second counted on from kLanes: what one of them takes from both where blocks of `half` lanes off
+/// the diagonal are exchanged.
+constexpr std::array<int32_t, kLanes> exchanged_lanes(int half, bool second_row) {
+  std::array<int32_t, kLanes> lanes{};
+  for (int lane = 0; lane < kLanes; ++lane) {
+    const bool high = (lane & half) != 0;
+    lanes[static_cast<size_t>(lane)] = second_row ? (high ? lane + kLanes : lane + half) : (high ? lane - half + kLanes : lane);
+  }
+  return lanes;
+}
+
+template <int kHalf>
+[[gnu::always_inline]] inline void exchange_blocks(Vector (&rows)[kLanes]) {
+  // Constants: compilers otherwise put them together lane by lane, each time.
+  static constexpr auto kLow = exchanged_lanes(kHalf, false), kHigh = exchanged_lanes(kHalf, true);
+  const auto low = std::bit_cast<VectorIndex>(kLow), high = std::bit_cast<VectorIndex>(kHigh);
+#pragma GCC unroll 16
+  for (int row = 0; row < kLanes; ++row) {
+    if (row & kHalf) continue;
+    const Vector a = rows[row], b = rows[row + kHalf];
+    rows[row] = __builtin_shuffle(a, b, low);
+    rows[row + kHalf] = __builtin_shuffle(a, b, high);
+  }
+}
+
 /// Exchanges rows and columns of kLanes x kLanes values: exchanges the two squares off the diagonal of ever larger blocks.
 [[gnu::always_inline]] inline void transpose(Vector (&rows)[kLanes]) {
-#pragma GCC unroll 4
-  for (int half = 1; half < kLanes; half *= 2) {
-    VectorIndex low, high;  // lanes of the second row count on from kLanes
-    for (int lane = 0; lane < kLanes; ++lane) {
-      low[lane] = (lane & half) ? lane - half + kLanes : lane;
-      high[lane] = (lane & half) ? lane + kLanes : lane + half;
-    }
-#pragma GCC unroll 16
-    for (int row = 0; row < kLanes; ++row) {
-      if (row & half) continue;
-      const Vector a = rows[row], b = rows[row + half];
-      rows[row] = __builtin_shuffle(a, b, low);
-      rows[row + half] = __builtin_shuffle(a, b, high);
-    }
-  }
+  exchange_blocks<1>(rows);
+  exchange_blocks<2>(rows);
+  if constexpr (kLanes > 4) exchange_blocks<4>(rows);
+  if constexpr (kLanes > 8) exchange_blocks<8>(rows);
 }

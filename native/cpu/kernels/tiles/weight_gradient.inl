@@ -1,11 +1,12 @@
 // Weight gradients in bfloat16 as products of tiles. Included by variant.cpp inside the variant's own namespace.
 //
-//   dW(in, out, tap) = sum over rows of x(in, row under the tap) * dy(row, out)
+//   dW(out, in, tap) = sum over rows of dy(row, out) * x(in, row under the tap)
 //
-// The depth are rows of outputs, so x is turned: a line of values for each channel, in which a tap is a shift. Rows over the edge
-// of a line (planes.inl) have zeros for dy.
+// The depth are rows of outputs, so dy is turned: a line of values for each of its channels. x lies in pairs of rows, in which a
+// tap is a shift: by whole pairs, so that no tile's lines ever lie across two lines of the cache, because there are two sets of
+// pairs, from the first row on and from the second. Rows over the edge of a line (planes.inl) have zeros for dy.
 
-/// Bytes of dy that are multiplied at a time.
+/// Bytes of the narrower of x and dy that are multiplied at a time; they stay in the second-level cache.
 constexpr int64_t kTileGradientBytes = 1024 * 1024;
 /// Bytes that the sums of all row parts may take, if there is more than one.
 constexpr int64_t kTileGradientSums = 4 * 1024 * 1024;
@@ -19,15 +20,18 @@ struct TileGradientCut {
     joins_runs = grid.in.channels < kTileSide && taps.size() > 1;
     int64_t run_taps = 1;
     if (joins_runs) for_each_run(taps, 1, [&](size_t, int64_t count, int64_t) { run_taps = std::max(run_taps, count); });
-    for_each_shift([&](int64_t, const Tap&) { ++shifts; });
     depth = grid.in.channels * run_taps;
     pixel_phases = joins_runs ? 1 : std::min(planes.row_pixels, planes.high.x - planes.low.x + 1);
+    for_each_shift([&](int64_t, const Tap& tap) {
+      ++shifts;
+      if (row_shift(tap) % 2 == 1) parities = 2;
+    });
     in_tiles = (depth + kTileSide - 1) / kTileSide;
     out_tiles = (grid.out.channels + kTileSide - 1) / kTileSide;
 
-    const int64_t sums_bytes = shifts * in_tiles * kTileSide * sums_row() * static_cast<int64_t>(sizeof(float));
-    row_parts = std::clamp<int64_t>(kTileGradientSums / sums_bytes, 1, 16);
-    const int64_t row_bytes = out_tiles * kTileSide * static_cast<int64_t>(sizeof(Bfloat16));
+    const int64_t all_sums = shifts * in_tiles * out_tiles * kTileSide * kTileSide * static_cast<int64_t>(sizeof(float));
+    row_parts = std::clamp<int64_t>(kTileGradientSums / all_sums, 1, 16);
+    const int64_t row_bytes = std::min(in_tiles, out_tiles) * kTileSide * static_cast<int64_t>(sizeof(Bfloat16));
     const int64_t wanted = std::clamp<int64_t>(kTileGradientBytes / row_bytes, 256, 1024);
     if (planes.in_place) {
       const int64_t blocks_wanted = round_up((grid.rows() + wanted - 1) / wanted, row_parts);
@@ -44,6 +48,7 @@ struct TileGradientCut {
       slabs = std::clamp<int64_t>(wanted / slab_rows, 1, (slabs_in_all + row_parts - 1) / row_parts);
     }
     row_parts = std::min(row_parts, slabs_in_all);
+    at_once = row_parts == 1 && slabs_in_all <= slabs;
     // Pairs of tiles; the values of joined runs lie across each other.
     column_parts = joins_runs ? 1 : std::min((threads + row_parts - 1) / row_parts, (in_tiles + 1) / 2);
     part_tiles = round_up((in_tiles + column_parts - 1) / column_parts, 2);
@@ -61,32 +66,35 @@ struct TileGradientCut {
     }
   }
 
-  int64_t steps() const { return (slab_rows + kTileDepth - 1) / kTileDepth; }
-  /// Outputs for which a channel has values, in one phase.
-  int64_t turned_rows() const { return planes.in_place ? slab_rows : (lines + planes.more_lines) * planes.columns; }
-  /// Values of a channel's line: shifted rows may reach over the end. Lines do not lie powers of two apart.
-  int64_t turned_row() const {
-    const int64_t over = planes.in_place ? 0 : kTileDepth;
-    return (round_up(turned_rows() + over, kTileDepth) / kTileDepth | 1) * kTileDepth;
+  /// The plane that a tap reads, and by how many rows it is shifted in it.
+  int64_t plane(const Tap& tap) const { return planes.phase(tap) * pixel_phases + (joins_runs ? 0 : pixel(tap) % planes.row_pixels); }
+  int64_t row_shift(const Tap& tap) const {
+    return planes.in_place ? 0 : planes.line(tap) * planes.columns + (joins_runs ? 0 : pixel(tap) / planes.row_pixels);
   }
-  /// Rows of sums do not lie powers of two apart.
-  int64_t sums_row() const { return (out_tiles | 1) * kTileSide; }
-  int64_t phases() const { return planes.phases * pixel_phases; }
+
+  int64_t steps() const { return (slab_rows + kTileDepth - 1) / kTileDepth; }
+  /// A channel's line of dy. Lines do not lie powers of two apart.
+  int64_t output_row() const { return (steps() | 1) * kTileDepth; }
+  /// Outputs for which x has values, in one plane.
+  int64_t input_rows() const { return planes.in_place ? slab_rows : (lines + planes.more_lines) * planes.columns; }
+  /// Pairs of a plane: shifted rows may reach over its end.
+  int64_t pairs() const { return (planes.in_place ? steps() : (input_rows() + 2 * kTileDepth) / kTileDepth) * kTileSide; }
 
   // Values of bfloat16 of a thread.
-  int64_t turned_phase() const { return part_tiles * kTileSide * turned_row(); }
-  int64_t turned_slab() const { return phases() * turned_phase(); }
-  int64_t output_slab() const { return steps() * kTileValues; }
-  int64_t output_tile() const { return slabs * output_slab(); }
+  int64_t input_tile() const { return pairs() * kTileDepth; }
+  int64_t input_pairs() const { return part_tiles * input_tile(); }
+  int64_t input_plane() const { return parities * input_pairs(); }
+  int64_t input_slab() const { return planes.phases * pixel_phases * input_plane(); }
+  int64_t output_slab() const { return out_tiles * kTileSide * output_row(); }
   int64_t zeros() const { return round_up(std::max(depth, grid.out.channels), kTileDepth); }
   int64_t copy() const {
     return planes.in_place ? 0 : round_up(planes.values(lines, std::min(part_tiles * kTileSide, grid.in.channels)), kTileDepth);
   }
-  int64_t thread_values() const {
-    return round_up(slabs * turned_slab() + out_tiles * output_tile() + zeros() + copy(), kTileDepth);
-  }
-  // Of float32.
-  int64_t shift_sums() const { return part_tiles * kTileSide * sums_row(); }
+  int64_t thread_values() const { return round_up(slabs * (input_slab() + output_slab()) + zeros() + copy(), kTileDepth); }
+  // Of float32: sums are (shift, out, in), those of a pair of tiles each way where they are complete at once.
+  /// Rows of sums do not lie powers of two apart.
+  int64_t sums_row() const { return at_once ? kPairSide : (part_tiles | 1) * kTileSide; }
+  int64_t shift_sums() const { return (at_once ? kPairSide : out_tiles * kTileSide) * sums_row(); }
   int64_t part_sums() const { return shifts * shift_sums(); }
   int64_t parts() const { return row_parts * column_parts; }
   int64_t thread_bytes() const { return thread_values() * static_cast<int64_t>(sizeof(Bfloat16)) + pieces_bytes(); }
@@ -99,6 +107,7 @@ struct TileGradientCut {
   int64_t shifts = 0;  // taps, or runs where they are joined
   int64_t depth;       // channels, or values of a run
   int64_t pixel_phases;
+  int64_t parities = 1;  // sets of pairs
   int64_t in_tiles, out_tiles;
   int64_t row_parts, column_parts;  // of the work: rows, and channels of the input
   int64_t part_tiles;               // of a part of the channels
@@ -107,24 +116,57 @@ struct TileGradientCut {
   int64_t slab_rows;
   int64_t slabs = 1;  // multiplied at a time
   int64_t slabs_in_all;
+  bool at_once;  // nothing is ever added to sums
+
+ private:
+  int64_t pixel(const Tap& tap) const { return tap.x - planes.low.x; }
 };
+
+/// Stores the gradient of an output's weights, or adds to it: of kTileSide values of the depth from `first` on. sums(shift) is
+/// where they lie, of the first of some parts.
+template <class Sums>
+void store_tile_gradient(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t out, int64_t first,
+                         int64_t parts, int64_t part_values, const Sums& sums) {
+  const int64_t channels = cut.grid.in.channels, window = static_cast<int64_t>(cut.taps.size());
+  const int64_t count = std::min(kTileSide, cut.depth - first);
+  float* gradient = job.gradient + out * channels * window;
+  cut.for_each_shift([&](int64_t shift, const Tap& tap) {
+    const float* from = sums(shift);
+    Vector values = load_vector(from);
+    for (int64_t part = 1; part < parts; ++part) values += load_vector(from + part * part_values);
+    float* to = gradient + first * window + shift;
+    int64_t step = window;
+    if (cut.joins_runs) {
+      // In a run, channels lie inside of taps.
+      const int64_t first_tap = &tap - cut.taps.data();
+      for (int64_t i = 0; i < count; ++i) {
+        float& value = gradient[(first + i) % channels * window + first_tap + (first + i) / channels];
+        value = job.accumulate ? value + values[i] : values[i];
+      }
+      return;
+    }
+    if (step == 1 && count == kTileSide) return store_vector(to, job.accumulate ? load_vector(to) + values : values);
+    for (int64_t i = 0; i < count; ++i, to += step) *to = job.accumulate ? *to + values[i] : values[i];
+  });
+}
 
 /// A thread's part of a weight gradient: some rows, some channels of the input.
 class TileGradientPart {
  public:
-  /// `scratch`: thread_bytes.
-  TileGradientPart(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t part, std::byte* scratch)
+  /// `sums`: part_sums; `scratch`: thread_bytes.
+  TileGradientPart(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t part, float* sums,
+                   std::byte* scratch)
       : job_(job),
         cut_(cut),
         row_part_(part / cut.column_parts),
         first_tile_(part % cut.column_parts * cut.part_tiles),
         tiles_(std::min(cut.part_tiles, cut.in_tiles - first_tile_)),
         channels_(std::min(tiles_ * kTileSide, cut.depth - first_tile_ * kTileSide)),
-        sums_(job.scratch + part * cut.part_sums()),
+        sums_(sums),
         pieces_(reinterpret_cast<DepthPiece*>(scratch)),
-        turned_(reinterpret_cast<Bfloat16*>(scratch + cut.pieces_bytes())),
-        outputs_(turned_ + cut.slabs * cut.turned_slab()),
-        zeros_(outputs_ + cut.out_tiles * cut.output_tile()),
+        outputs_(reinterpret_cast<Bfloat16*>(scratch + cut.pieces_bytes())),
+        inputs_(outputs_ + cut.slabs * cut.output_slab()),
+        zeros_(inputs_ + cut.slabs * cut.input_slab()),
         copy_(zeros_ + cut.zeros()) {
     std::fill_n(zeros_, cut.zeros(), Bfloat16{});
   }
@@ -140,46 +182,49 @@ class TileGradientPart {
   }
 
  private:
-  void prepare(int64_t slab, int64_t s) {
+  void prepare(int64_t slab, int64_t s) const {
     const TilePlanes& planes = cut_.planes;
-    Bfloat16* turned = turned_ + s * cut_.turned_slab();
+    Bfloat16* inputs = inputs_ + s * cut_.input_slab();
     if (planes.in_place) {
       const int64_t first = slab * cut_.slab_rows, rows = std::min(cut_.slab_rows, cut_.grid.rows() - first);
-      turn(job_.x + first * cut_.grid.in.channels + first_tile_ * kTileSide, cut_.grid.in.channels, rows, turned);
-      pair_outputs(first, rows, s);
+      pair_inputs(job_.x + first * cut_.grid.in.channels + first_tile_ * kTileSide, cut_.grid.in.channels, rows, inputs);
+      turn_outputs(first, rows, s);
       return;
     }
     const int64_t image = slab / cut_.slabs_an_image, line = slab % cut_.slabs_an_image * cut_.lines;
     const int64_t copied = cut_.joins_runs ? cut_.grid.in.channels : channels_;
     copy_planes(planes, job_.x, image, line, cut_.lines, first_tile_ * kTileSide, copied, copy_);
     for (int64_t phase = 0; phase < planes.phases; ++phase) {
-      for (int64_t pixel = 0; pixel < cut_.pixel_phases; ++pixel, turned += cut_.turned_phase()) {
-        turn(copy_ + (phase * planes.plane_pixels(cut_.lines) + pixel) * copied, planes.row_pixels * copied, cut_.turned_rows(),
-             turned);
+      for (int64_t pixel = 0; pixel < cut_.pixel_phases; ++pixel, inputs += cut_.input_plane()) {
+        pair_inputs(copy_ + (phase * planes.plane_pixels(cut_.lines) + pixel) * copied, planes.row_pixels * copied,
+                    cut_.input_rows(), inputs);
       }
     }
-    pair_outputs((image * cut_.grid.height + line) * cut_.grid.width,
+    turn_outputs((image * cut_.grid.height + line) * cut_.grid.width,
                  std::min(cut_.lines, cut_.grid.height - line) * cut_.grid.width, s);
   }
 
-  /// (rows, channels), `step` values from row to row, to (channels, turned_row), filled up with zeros.
-  void turn(const Bfloat16* from, int64_t step, int64_t rows, Bfloat16* to) const {
-    for (int64_t row = 0; row < cut_.turned_row(); row += kTileDepth) {
-      const Bfloat16* at[kTileDepth];
-      for (int64_t i = 0; i < kTileDepth; ++i) at[i] = row + i < rows ? from + (row + i) * step : zeros_;
-      for (int64_t c = 0; c < tiles_ * kTileSide; c += kTileSide) {
-        const __mmask16 lanes = first_lanes(channels_ - c);
-        Vector square[kLanes];
-        for (int64_t i = 0; i < kLanes; ++i)
-          square[i] = reinterpret_cast<Vector>(pair_words(at[2 * i] + c, at[2 * i + 1] + c, lanes));
-        transpose(square);
-        for (int64_t i = 0; i < kLanes; ++i) *reinterpret_cast<Vector*>(to + (c + i) * cut_.turned_row() + row) = square[i];
+  /// (rows, channels), `step` values from row to row, to (parity, tile of channels, pair, 16, 2), filled up with zeros.
+  void pair_inputs(const Bfloat16* from, int64_t step, int64_t rows, Bfloat16* to) const {
+    for (int64_t pair = 0; pair < cut_.pairs(); pair += kTileSide) {
+      const Bfloat16* at[kTileDepth + 1];
+      for (int64_t i = 0; i <= kTileDepth; ++i) at[i] = 2 * pair + i < rows ? from + (2 * pair + i) * step : zeros_;
+      for (int64_t tile = 0; tile < tiles_; ++tile) {
+        const int64_t n = tile * kTileSide;
+        const __mmask16 lanes = first_lanes(channels_ - n);
+        for (int64_t parity = 0; parity < cut_.parities; ++parity) {
+          Bfloat16* pairs = to + parity * cut_.input_pairs() + tile * cut_.input_tile() + pair * kTileDepth;
+          for (int64_t i = 0; i < kTileSide; ++i) {
+            *reinterpret_cast<Words*>(pairs + i * kTileDepth) =
+                pair_words(at[2 * i + parity] + n, at[2 * i + parity + 1] + n, lanes);
+          }
+        }
       }
     }
   }
 
-  /// dy of grid positions as tiles (tile of columns, step), zeros where a row lies over the edge of a line.
-  void pair_outputs(int64_t position, int64_t count, int64_t s) const {
+  /// dy of grid positions as (channel, output_row), zeros where a row lies over the edge of a line.
+  void turn_outputs(int64_t position, int64_t count, int64_t s) const {
     const int64_t width = cut_.grid.width, channels = cut_.grid.out.channels;
     const int64_t columns = cut_.planes.in_place ? width : cut_.planes.columns;
     int64_t x = 0;  // in place, lines follow each other
@@ -192,48 +237,62 @@ class TileGradientPart {
         if (inside) dy += channels, --count;
         if (++x == columns) x = 0;
       }
-      for (int64_t tile = 0; tile < cut_.out_tiles; ++tile) {
-        const int64_t n = tile * kTileSide;
+      Bfloat16* to = outputs_ + s * cut_.output_slab() + step * kTileDepth;
+      for (int64_t n = 0; n < cut_.out_tiles * kTileSide; n += kTileSide) {
+        // While a square is turned, nothing is read: the next rows are asked for.
+        for (int64_t i = n / kTileSide % 2; i < kTileDepth; i += 2) __builtin_prefetch(at[i] + kTileDepth * channels + n);
         const __mmask16 lanes = first_lanes(channels - n);
-        Bfloat16* to = outputs_ + tile * cut_.output_tile() + s * cut_.output_slab() + step * kTileValues;
-        for (int64_t i = 0; i < kTileSide; ++i)
-          *reinterpret_cast<Words*>(to + i * kTileDepth) = pair_words(at[2 * i] + n, at[2 * i + 1] + n, lanes);
+        Vector square[kLanes];
+        for (int64_t i = 0; i < kLanes; ++i)
+          square[i] = reinterpret_cast<Vector>(pair_words(at[2 * i] + n, at[2 * i + 1] + n, lanes));
+        transpose(square);
+        for (int64_t i = 0; i < kLanes; ++i, to += cut_.output_row()) *reinterpret_cast<Vector*>(to) = square[i];
       }
     }
   }
 
   void multiply(int64_t slabs, bool add) const {
-    for (int64_t s = 0; s < slabs; ++s) pieces_[s] = {s * cut_.turned_slab(), s * cut_.output_slab(), cut_.steps()};
-    TilePair pair{.rows = 0,
-                  .column_tiles = 0,
-                  .a = nullptr,
-                  .a_row = cut_.turned_row(),
+    for (int64_t s = 0; s < slabs; ++s) pieces_[s] = {s * cut_.output_slab(), s * cut_.input_slab(), cut_.steps()};
+    // What is narrower is read again and again, the other once.
+    if (cut_.out_tiles > tiles_) {
+      for (int64_t out = 0; out < cut_.out_tiles; out += 2) {
+        for (int64_t in = 0; in < tiles_; in += 2) multiply_pair(out, in, slabs, add);
+      }
+    } else {
+      for (int64_t in = 0; in < tiles_; in += 2) {
+        for (int64_t out = 0; out < cut_.out_tiles; out += 2) multiply_pair(out, in, slabs, add);
+      }
+    }
+  }
+
+  /// All shifts of a pair of tiles each way.
+  void multiply_pair(int64_t out, int64_t in, int64_t slabs, bool add) const {
+    float* sums = cut_.at_once ? sums_ : sums_ + (out * cut_.sums_row() + in) * kTileSide;
+    TilePair pair{.rows = std::min<int64_t>(2, cut_.out_tiles - out) * kTileSide,
+                  .column_tiles = std::min<int64_t>(2, tiles_ - in),
+                  .a = outputs_ + out * kTileSide * cut_.output_row(),
+                  .a_row = cut_.output_row(),
                   .b = nullptr,
-                  .b_tile = cut_.output_tile(),
+                  .b_tile = cut_.input_tile(),
                   .pieces = {pieces_, static_cast<size_t>(slabs)},
                   .sums = nullptr,
                   .sums_row = cut_.sums_row(),
                   .add = add};
-    for (int64_t in = 0; in < tiles_; in += 2) {
-      pair.rows = std::min<int64_t>(2, tiles_ - in) * kTileSide;
-      cut_.for_each_shift([&](int64_t shift, const Tap& tap) {
-        pair.a = turned_ + offset(tap) + in * kTileSide * cut_.turned_row();
-        for (int64_t out = 0; out < cut_.out_tiles; out += 2) {
-          pair.column_tiles = std::min<int64_t>(2, cut_.out_tiles - out);
-          pair.b = outputs_ + out * cut_.output_tile();
-          pair.sums = sums_ + shift * cut_.shift_sums() + in * kTileSide * cut_.sums_row() + out * kTileSide;
-          multiply_tiles(pair);
-        }
-      });
+    cut_.for_each_shift([&](int64_t shift, const Tap& tap) {
+      const int64_t rows = cut_.row_shift(tap);
+      pair.b = inputs_ + cut_.plane(tap) * cut_.input_plane() + rows % 2 * cut_.input_pairs() + in * cut_.input_tile() +
+               rows / 2 * kTileDepth;
+      pair.sums = sums + shift * cut_.shift_sums();
+      multiply_tiles(pair);
+    });
+    if (!cut_.at_once) return;
+    for (int64_t i = 0; i < std::min(pair.rows, cut_.grid.out.channels - out * kTileSide); ++i) {
+      for (int64_t tile = 0; tile < pair.column_tiles; ++tile) {
+        store_tile_gradient(job_, cut_, out * kTileSide + i, (first_tile_ + in + tile) * kTileSide, 1, 0, [&](int64_t shift) {
+          return sums + shift * cut_.shift_sums() + i * cut_.sums_row() + tile * kTileSide;
+        });
+      }
     }
-  }
-
-  /// Where a tap's values begin in a slab's turned planes.
-  int64_t offset(const Tap& tap) const {
-    if (cut_.planes.in_place) return 0;
-    const int64_t x = cut_.joins_runs ? 0 : tap.x - cut_.planes.low.x, step = cut_.planes.row_pixels;
-    return (cut_.planes.phase(tap) * cut_.pixel_phases + x % step) * cut_.turned_phase() +
-           cut_.planes.line(tap) * cut_.planes.columns + x / step;
   }
 
   const TapWeightGradient<Bfloat16>& job_;
@@ -241,38 +300,23 @@ class TileGradientPart {
   int64_t row_part_;
   int64_t first_tile_, tiles_;  // of the input's channels
   int64_t channels_;            // of those tiles
-  float* sums_;                 // (shift, channel, sums_row)
+  float* sums_;                 // (shift, out, sums_row)
   DepthPiece* pieces_;          // (slab)
-  Bfloat16* turned_;            // (slab, phase, channel, row)
-  Bfloat16* outputs_;           // (tile of outputs, slab, step, 16, 16, 2)
+  Bfloat16* outputs_;           // (slab, out, output_row)
+  Bfloat16* inputs_;            // (slab, plane, parity, tile of channels, pair, 16, 2)
   Bfloat16* zeros_;
   Bfloat16* copy_;
 };
 
-/// Where the sums of (in, tap) `value` and a tile of outputs lie, of the first row part.
-inline const float* tile_sums(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut, int64_t value,
-                              int64_t out_tile) {
-  const int64_t window = static_cast<int64_t>(cut.taps.size());
-  int64_t depth = value / window, shift = value % window;
-  if (cut.joins_runs) {
-    const int64_t tap = shift;
-    cut.for_each_shift([&](int64_t of_run, const Tap& first) {
-      const int64_t place = tap - (&first - cut.taps.data());
-      if (place >= 0) shift = of_run, depth = place * cut.grid.in.channels + value / window;
-    });
-  }
-  const int64_t part_depth = cut.part_tiles * kTileSide;
-  return job.scratch + depth / part_depth * cut.part_sums() + shift * cut.shift_sums() + depth % part_depth * cut.sums_row() +
-         out_tile * kTileSide;
-}
-
 inline void join_tile_sums(const TapWeightGradient<Bfloat16>& job, const TileGradientCut& cut) {
-  const int64_t values = cut.grid.in.channels * static_cast<int64_t>(cut.taps.size());
-#pragma omp for collapse(2) schedule(static)
-  for (int64_t out = 0; out < cut.out_tiles; ++out) {
-    for (int64_t first = 0; first < values; first += kLanes) {
-      join_gradient_square(job, out * kTileSide, first, cut.row_parts, cut.column_parts * cut.part_sums(),
-                           [&](int64_t value) { return tile_sums(job, cut, value, out); });
+  const int64_t part_depth = cut.part_tiles * kTileSide;
+#pragma omp for schedule(static)
+  for (int64_t out = 0; out < cut.grid.out.channels; ++out) {
+    for (int64_t first = 0; first < cut.depth; first += kTileSide) {
+      store_tile_gradient(job, cut, out, first, cut.row_parts, cut.column_parts * cut.part_sums(), [&](int64_t shift) {
+        return job.scratch + first / part_depth * cut.part_sums() + shift * cut.shift_sums() + out * cut.sums_row() +
+               first % part_depth;
+      });
     }
   }
 }
@@ -292,9 +336,9 @@ inline void tile_weight_gradient(const TapWeightGradient<Bfloat16>& job) {
 #pragma omp for schedule(static)
     for (int64_t part = 0; part < cut.parts(); ++part) {
       const TilesInUse tiles;
-      TileGradientPart(job, cut, part, scratch).compute();
+      TileGradientPart(job, cut, part, job.scratch + part * cut.part_sums(), scratch).compute();
     }
-    join_tile_sums(job, cut);
+    if (!cut.at_once) join_tile_sums(job, cut);
   }
 }
 
