@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <optional>
+#include <type_traits>
 
 #include "cpu/gradient_sum.h"
 #include "cpu/operations/linear_shape.h"
 #include "cpu/operations/operations.h"
+#include "cpu/operations/tap_parts.h"
 #include "cpu/weights.h"
 
 namespace dl::cpu {
 namespace {
 
-/// A fully connected layer by oneDNN's primitives and, forward in float32, by the own kernels of kernels/fully_connected.h:
+/// A fully connected layer by oneDNN's primitives and by own kernels: forward in float32 by those of kernels/fully_connected.h,
+/// the weight gradient in bfloat16 by tiles where the processor has them.
 ///   y = W * x + bias,   dx = W^T * dy,   dW = dy * x^T,   dbias = sum of dy over images.
 /// Such layers hold most of a network's weights and use each but once an image: what costs is to move them. So weights are read,
 /// and their gradient is written, where they lie; x is brought into the order of the weights instead.
@@ -56,7 +59,11 @@ class FullyConnectedLayer final : public Operation {
 
   void plan_backward(PlanBuilder& builder) override {
     gradient_.plan(builder, node_);
-    if (!builder.frozen(node_)) {
+    if (!builder.frozen(node_) && tiles()) {
+      own_gradient_ = forward_tap_part(as_convolution());
+      gradient_scratch_ = builder.scratch(
+          float_bytes(tiles()->weight_gradient_scratch(own_gradient_->grid, own_gradient_->taps, omp_get_max_threads())));
+    } else if (!builder.frozen(node_)) {
       const PrimitiveChoice weights = backward_weights_choice(shape_);
       backward_weights_ = BoundPrimitive(weights.descriptor, builder.arena(), builder.now());
       added_weights_ = BoundPrimitive(added_weights_choice(shape_), builder.arena(), builder.now());
@@ -128,7 +135,7 @@ class FullyConnectedLayer final : public Operation {
 
   void backward(SubBatch& batch) override {
     gradient_.compute(arena_);
-    if (backward_weights_) compute_weight_gradient(batch);
+    if (backward_weights_ || own_gradient_) compute_weight_gradient(batch);
     batch.weights_done();
     if (backward_data_) backward_data_.execute();
     if (unflatten_) unflatten_.execute();
@@ -145,22 +152,52 @@ class FullyConnectedLayer final : public Operation {
     return activation_descriptor(layout, shape_.in_type);
   }
 
+  /// The kernels of the own weight gradient, if there are any.
+  static const TapProductKernels<Bfloat16>* tiles() {
+    return std::is_same_v<T, Bfloat16> ? kernels().tap_product_bfloat16 : nullptr;
+  }
+
+  /// Images of one pixel.
+  LinearShape as_convolution() const {
+    LinearShape shape = shape_;
+    shape.in = {shape_.in.images, shape_.weights[1], 1, 1, Order::kNhwc};
+    shape.out = {shape_.out.images, shape_.weights[0], 1, 1, Order::kNhwc};
+    shape.weights = {shape_.weights[0], shape_.weights[1], 1, 1};
+    shape.stride = {1, 1};
+    shape.padding = {0, 0};
+    return shape;
+  }
+
   void compute_weight_gradient(SubBatch& batch) {
     float* weights = batch.gradients + weights_offset_;
     float* bias = shape_.bias ? batch.gradients + bias_offset_ : nullptr;
+    if constexpr (std::is_same_v<T, Bfloat16>) {
+      if (own_gradient_) {
+        tiles()->weight_gradient({.grid = own_gradient_->grid,
+                                  .taps = own_gradient_->taps,
+                                  .threads = omp_get_max_threads(),
+                                  .x = arena_.at<T>(flat_x_),
+                                  .dy = arena_.at<T>(gradient_.buffer()),
+                                  .gradient = weights,
+                                  .accumulate = batch.accumulate,
+                                  .scratch = arena_.at<float>(gradient_scratch_)});
+        if (bias) compute_bias_gradient(bias, batch.accumulate);
+        return;
+      }
+    }
     BoundPrimitive& product = batch.accumulate ? added_weights_ : backward_weights_;
     product.argument(batch.accumulate ? DNNL_ARG_DST : DNNL_ARG_DIFF_WEIGHTS, plain_weights_descriptor(shape_.weights), weights);
     if (!batch.accumulate && bias) product.argument(DNNL_ARG_DIFF_BIAS, bias_descriptor(shape_), bias);
     product.execute();
-    if (batch.accumulate && bias) add_bias_gradient(bias);
+    if (batch.accumulate && bias) compute_bias_gradient(bias, true);
   }
 
-  void add_bias_gradient(float* bias) {
+  void compute_bias_gradient(float* bias, bool accumulate) const {
     const T* dy = arena_.at<T>(gradient_.buffer());
     for (int64_t c = 0; c < shape_.out.channels; ++c) {
       double sum = 0;
       for (int64_t n = 0; n < shape_.out.images; ++n) sum += load(dy[n * shape_.out.channels + c]);
-      bias[c] += static_cast<float>(sum);
+      bias[c] = static_cast<float>(sum) + (accumulate ? bias[c] : 0.0f);
     }
   }
 
@@ -181,6 +218,8 @@ class FullyConnectedLayer final : public Operation {
   BoundPrimitive forward_;
   BoundPrimitive backward_weights_;
   BoundPrimitive added_weights_;
+  std::optional<TapPart> own_gradient_;
+  BufferId gradient_scratch_ = -1;
   BoundPrimitive backward_data_;
   BoundPrimitive unflatten_;
   GradientSum<T> gradient_;

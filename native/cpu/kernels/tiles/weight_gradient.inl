@@ -32,7 +32,9 @@ struct TileGradientCut {
     const int64_t all_sums = shifts * in_tiles * out_tiles * kTileSide * kTileSide * static_cast<int64_t>(sizeof(float));
     row_parts = std::clamp<int64_t>(kTileGradientSums / all_sums, 1, 16);
     const int64_t row_bytes = std::min(in_tiles, out_tiles) * kTileSide * static_cast<int64_t>(sizeof(Bfloat16));
-    const int64_t wanted = std::clamp<int64_t>(kTileGradientBytes / row_bytes, 256, 1024);
+    // Large sums are better stored once than kept within the cache's reach.
+    const int64_t least = all_sums > kTileGradientSums ? 1024 : 256;
+    const int64_t wanted = std::clamp<int64_t>(kTileGradientBytes / row_bytes, least, 1024);
     if (planes.in_place) {
       const int64_t blocks_wanted = round_up((grid.rows() + wanted - 1) / wanted, row_parts);
       slab_rows = round_up((grid.rows() + blocks_wanted - 1) / blocks_wanted, kTileDepth);
@@ -135,7 +137,6 @@ void store_tile_gradient(const TapWeightGradient<Bfloat16>& job, const TileGradi
     Vector values = load_vector(from);
     for (int64_t part = 1; part < parts; ++part) values += load_vector(from + part * part_values);
     float* to = gradient + first * window + shift;
-    int64_t step = window;
     if (cut.joins_runs) {
       // In a run, channels lie inside of taps.
       const int64_t first_tap = &tap - cut.taps.data();
@@ -145,8 +146,11 @@ void store_tile_gradient(const TapWeightGradient<Bfloat16>& job, const TileGradi
       }
       return;
     }
-    if (step == 1 && count == kTileSide) return store_vector(to, job.accumulate ? load_vector(to) + values : values);
-    for (int64_t i = 0; i < count; ++i, to += step) *to = job.accumulate ? *to + values[i] : values[i];
+    if (window == 1 && count == kTileSide) {
+      if (job.accumulate) return store_vector(to, load_vector(to) + values);
+      return is_line(to) ? write_line_past_caches(to, values) : store_vector(to, values);
+    }
+    for (int64_t i = 0; i < count; ++i, to += window) *to = job.accumulate ? *to + values[i] : values[i];
   });
 }
 
@@ -253,8 +257,8 @@ class TileGradientPart {
 
   void multiply(int64_t slabs, bool add) const {
     for (int64_t s = 0; s < slabs; ++s) pieces_[s] = {s * cut_.output_slab(), s * cut_.input_slab(), cut_.steps()};
-    // What is narrower is read again and again, the other once.
-    if (cut_.out_tiles > tiles_) {
+    // What is narrower is read again and again, the other once. The gradient of 1 x 1 filters is written line by line.
+    if (cut_.out_tiles > tiles_ || (cut_.at_once && cut_.taps.size() == 1)) {
       for (int64_t out = 0; out < cut_.out_tiles; out += 2) {
         for (int64_t in = 0; in < tiles_; in += 2) multiply_pair(out, in, slabs, add);
       }
@@ -339,6 +343,7 @@ inline void tile_weight_gradient(const TapWeightGradient<Bfloat16>& job) {
       TileGradientPart(job, cut, part, job.scratch + part * cut.part_sums(), scratch).compute();
     }
     if (!cut.at_once) join_tile_sums(job, cut);
+    finish_lines_past_caches();
   }
 }
 
