@@ -39,13 +39,13 @@ async function residentBytes(daemon: Daemon): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
 }
 
-test.serial('the advertised window is 16 MiB a call and 64 MiB a connection, the stream limit 16', async (t) => {
+test.serial('the advertised window is 32 MiB a call and 128 MiB a connection, the stream limit 16', async (t) => {
   const session = openSession(t.context.daemon.address);
   const [settings] = (await once(session, 'remoteSettings')) as [Settings];
-  t.is(settings.initialWindowSize, 16 * MIB);
+  t.is(settings.initialWindowSize, 32 * MIB);
   t.is(settings.maxConcurrentStreams, STREAMS);
   await ping(session);
-  t.is(session.state.remoteWindowSize, 64 * MIB);
+  t.is(session.state.remoteWindowSize, 128 * MIB);
   session.close();
 });
 

@@ -3,12 +3,13 @@ import { onHttp2Server, setInitialWindowSize } from './http2_servers.js';
 
 /**
  * Bytes that a client may send on one call before it hears from the server. HTTP/2's default of 65,535 allows 3 MiB/s at a round trip of
- * 10 ms; this allows 1,600. It is also what one call can make the server buffer ahead of its reader.
+ * 10 ms. The window opens again when half of it has been read, so this allows 1,600, more than a daemon takes in. It is also what one
+ * call can make the server buffer ahead of its reader.
  */
-export const STREAM_WINDOW_BYTES = 16 * 1024 * 1024;
+export const STREAM_WINDOW_BYTES = 32 * 1024 * 1024;
 
 /** The same for all calls of one connection together: calls that are not read from leave room for others. */
-export const CONNECTION_WINDOW_BYTES = 64 * 1024 * 1024;
+export const CONNECTION_WINDOW_BYTES = 128 * 1024 * 1024;
 
 /**
  * Raises the window in which clients send. grpc-js reads its option `grpc-node.flow_control_window` in the client alone
