@@ -102,6 +102,9 @@ StepResult CpuModel::train(const ImageBatch& images, std::span<const int32_t> la
                                                    static_cast<float>(options.weight_prior), plan.segment_scratch());
   sums.squared_gradient_norm = norms.squared_gradient_norm;
   sums.squared_weight_norm = norms.squared_weight_norm;
+  const float* statistics = plan.next_statistics();
+  for (int64_t i = layout_.trained_size(); i < layout_.size(); ++i)
+    sums.squared_statistics += static_cast<double>(statistics[i]) * static_cast<double>(statistics[i]);
   AdamCorrections corrections;
   if (state_->solver() == Solver::kAdam) corrections = adam_corrections(graph_, state_->updates(), options);
   const StepVerdict verdict = judge(sums, step_rule(options, images.count, state_->solver(), corrections));

@@ -158,13 +158,16 @@ void Plan::update(const ModelMemory& model) const {
   const auto count = static_cast<int64_t>(segments_.size());
   const auto* segments = at<ParameterSegment>(segment_buffer_);
   const Arena arena{&arena_, memory_.data(), counters_};
+  const int64_t first = parameters_.trained_size(), statistics = parameters_.size() - first;
   check(update_norms(launch, {.segments = count,
                               .segment = segments,
                               .gradients = pass_.gradients,
                               .values = model.values,
                               .inputs = inputs(),
                               .report = report(),
-                              .scratch = arena.scratch(norms_)}),
+                              .scratch = arena.scratch(norms_),
+                              .statistics = pass_.next_statistics + first,
+                              .statistics_size = statistics}),
         "norms");
   if (model.solver == Solver::kSgd) {
     check(sgd_update(launch, {.segments = count,
@@ -190,8 +193,7 @@ void Plan::update(const ModelMemory& model) const {
                                .copies = at<Bfloat16>(copies_)}),
           "an update");
   }
-  const int64_t first = parameters_.trained_size();
-  check(commit_statistics(launch, parameters_.size() - first, pass_.next_statistics + first, model.values + first, report()),
+  check(commit_statistics(launch, statistics, pass_.next_statistics + first, model.values + first, report()),
         "statistics");
 }
 

@@ -18,6 +18,7 @@ struct StepSums {
   int64_t errors = 0;                // images whose best class is not the label
   double squared_gradient_norm = 0;  // of dL/dw, weight prior included, over the tensors that are not frozen
   double squared_weight_norm = 0;    // of the regularised weights
+  double squared_statistics = 0;     // of the running statistics that the step leaves
 };
 
 /// What decides about a step beside its sums.
@@ -47,6 +48,9 @@ constexpr float kLargestGradient = 1e15f;
 /// Euclidean length of an update by SGD or by weight decay. With greater ones no loss would be finite any more.
 constexpr double kLargestUpdate = 1e30;
 
+/// What is multiplied with in float32 must be a number there: where the gradient is zero, the greatest learning rate makes no update.
+constexpr double kLargestFactor = 1e38;
+
 /// Adam: of learning rate / (1 - beta1^t) / epsilon. As the first moment is a mean of gradients below kLargestGradient, no value
 /// moves by more than the product of the two.
 constexpr double kLargestAdamFactor = 1e20;
@@ -69,10 +73,12 @@ DL_HOST_AND_DEVICE inline StepVerdict judge(const StepSums& sums, const StepRule
   const double clipped_norm = verdict.gradient_scale * verdict.gradient_norm;
   const double decay = rule.learning_rate * rule.weight_decay;
   const double decay_norm = decay > 0 ? decay * std::sqrt(sums.squared_weight_norm) : 0;
-  // Comparisons with NaN are false.
+  // Comparisons with NaN are false; only what is finite less itself is zero.
   const bool bounded = rule.adam ? clipped_norm < static_cast<double>(kLargestGradient) && rule.adam_factor < kLargestAdamFactor
-                                 : rule.learning_rate * clipped_norm < kLargestUpdate;
-  verdict.sound = verdict.loss - verdict.loss == 0 && decay_norm < kLargestUpdate && bounded;
+                                 : rule.learning_rate * clipped_norm < kLargestUpdate &&
+                                       rule.learning_rate * verdict.gradient_scale < kLargestFactor;
+  verdict.sound = verdict.loss - verdict.loss == 0 && sums.squared_statistics - sums.squared_statistics == 0 &&
+                  decay_norm < kLargestUpdate && decay < kLargestFactor && bounded;
   return verdict;
 }
 

@@ -63,6 +63,33 @@ TEST_CASE("an update never leaves values that are not finite behind") {
   }
 }
 
+TEST_CASE("a learning rate beyond float32 is refused where the gradient is zero, too") {
+  Random random(45);
+  Model model(device(), small_network(), kImage, 45);
+  const Batch batch = random_batch(random, kImage, 4, 3, PixelFormat::kUint8);
+  const std::vector<NamedTensor> before = model.snapshot();
+  TrainOptions weightless = options(1e39, 0);
+  weightless.class_weights = std::vector<double>(3, 0.0);
+  CHECK(refuses(Reason::kStepDiverged, [&] { model.train(batch.view(), batch.labels, weightless); }));
+  CHECK(bit_equal(model.snapshot(), before));
+  weightless.learning_rate = 1e30;
+  CHECK_NOTHROW(model.train(batch.view(), batch.labels, weightless));
+}
+
+TEST_CASE("running statistics that would not be finite are refused, though the loss is") {
+  Random random(46);
+  Model model(device(), small_network(), kImage, 46);
+  const Batch batch = random_batch(random, kImage, 4, 3, PixelFormat::kUint8);
+  std::vector<NamedTensor> tensors = model.snapshot();
+  for (NamedTensor& tensor : tensors) {
+    if (tensor.name != "convolution1.weight" || tensor.role != TensorRole::kWeight) continue;
+    for (float& value : tensor.values) value *= 1e21f;
+  }
+  model.restore(tensors);
+  CHECK(refuses(Reason::kStepDiverged, [&] { model.train(batch.view(), batch.labels, options(1e-3, 0)); }));
+  CHECK(bit_equal(model.snapshot(), tensors));
+}
+
 TEST_CASE("weights that are not finite are refused by the step") {
   Random random(42);
   Model model(device(), small_network(), kImage, 42);

@@ -336,6 +336,8 @@ struct UpdateNorms {
   const StepInputs* inputs = nullptr;
   StepReport* report = nullptr;
   ReductionScratch scratch = {};
+  const float* statistics = nullptr;  // the running ones that the step leaves
+  int64_t statistics_size = 0;
 };
 [[nodiscard]] cudaError_t update_norms(const Launch& launch, const UpdateNorms& job);
 

@@ -5,7 +5,7 @@
 namespace dl::cuda {
 namespace {
 
-/// A block has one segment; where there is none at all, one block has nothing to sum up.
+/// A block has one segment and a share of the statistics; where there is no segment at all, one block has all statistics.
 struct NormsProgram {
   static constexpr int kThreads = kSegmentThreads;
   static constexpr int kBlocks = 4;
@@ -15,6 +15,7 @@ struct NormsProgram {
   struct Norms {
     double gradient;
     double weight;
+    double statistics;
   };
   struct Shared {
     Norms threads[kThreads];
@@ -29,7 +30,12 @@ struct NormsProgram {
   template <int kPhase>
   DL_HOST_DEVICE void phase(const Place& place, Shared& shared, State&) const {
     if constexpr (kPhase == 0) {
-      shared.threads[place.thread] = job.segments == 0 ? Norms{0, 0} : of_segment(job.segment[place.block], place.thread);
+      Norms norms = job.segments == 0 ? Norms{0, 0, 0} : of_segment(job.segment[place.block], place.thread);
+      for (int64_t i = place.block * kThreads + place.thread; i < job.statistics_size; i += blocks * kThreads) {
+        const double value = static_cast<double>(job.statistics[i]);
+        norms.statistics += value * value;
+      }
+      shared.threads[place.thread] = norms;
     } else if constexpr (kPhase == 1 || kPhase == 5) {
       if (kPhase == 5 && !shared.last) return;
       if (place.thread < kGroups) {
@@ -43,10 +49,11 @@ struct NormsProgram {
       if (place.thread == 0) shared.last = last_of(job.scratch.counters, static_cast<uint32_t>(blocks));
     } else if constexpr (kPhase == 4) {
       if (!shared.last) return;
-      Norms norms{0, 0};
+      Norms norms{0, 0, 0};
       for (int64_t i = place.thread; i < blocks; i += kThreads) {
         norms.gradient += load_published(&partial[i].gradient);
         norms.weight += load_published(&partial[i].weight);
+        norms.statistics += load_published(&partial[i].statistics);
       }
       shared.threads[place.thread] = norms;
     } else {
@@ -55,6 +62,7 @@ struct NormsProgram {
       StepSums sums = job.report->sums;
       sums.squared_gradient_norm = norms.gradient;
       sums.squared_weight_norm = norms.weight;
+      sums.squared_statistics = norms.statistics;
       job.report->sums = sums;
       job.report->verdict = judge(sums, job.inputs->rule);
     }
@@ -63,7 +71,7 @@ struct NormsProgram {
  private:
   DL_HOST_DEVICE Norms of_segment(const ParameterSegment& segment, int thread) const {
     const float prior = segment.regularized != 0 ? static_cast<float>(job.inputs->rule.weight_prior) : 0.0f;
-    Norms norms{0, 0};
+    Norms norms{0, 0, 0};
     for_each_eight(segment, thread, [&](auto whole, int64_t at, int count) {
       const Vector8<float> w = load8<whole.value>(job.values + at, count);
       // A frozen layer has no gradient, but a part in the regularisation.
@@ -84,10 +92,11 @@ struct NormsProgram {
   }
 
   DL_HOST_DEVICE static Norms sum(const Norms* values, int count) {
-    Norms total{0, 0};
+    Norms total{0, 0, 0};
     for (int i = 0; i < count; ++i) {
       total.gradient += values[i].gradient;
       total.weight += values[i].weight;
+      total.statistics += values[i].statistics;
     }
     return total;
   }

@@ -82,6 +82,21 @@ TEST_CASE("norms and verdict") {
   CHECK(!parameters.judged().verdict.sound);
 }
 
+TEST_CASE("running statistics that are infinite make the step unsound, wherever they lie") {
+  constexpr int kStatistics = 5000;
+  for (const int at : std::vector<int>{-1, 0, 1234, kStatistics - 1}) {
+    Parameters parameters;
+    std::vector<float> values(kStatistics, 3e38f);
+    if (at >= 0) values[static_cast<size_t>(at)] = std::numeric_limits<float>::infinity();
+    Buffer<float> statistics(values);
+    Buffer<StepInputs> inputs({parameters.input_values});
+    Buffer<StepReport> report({parameters.report_values});
+    check(update_norms(on(), {4, parameters.segments.get(), parameters.g.get(), parameters.w.get(), inputs.get(), report.get(),
+                              parameters.scratch.get(), statistics.get(), kStatistics}));
+    CHECK(report.value().verdict.sound == (at < 0));
+  }
+}
+
 TEST_CASE("one gradient that is no number makes the step unsound, wherever it lies") {
   for (const int at : std::vector<int>{0, kSegmentValues + 4098, 2 * kSegmentValues + 12}) {
     Parameters parameters;
