@@ -8,11 +8,12 @@ import type { CallOptions } from './transport/call_options.js';
 import type { ConnectOptions } from './transport/connect_options.js';
 import { Connection } from './transport/connection.js';
 import { type RepeatableCallOptions, repeatable } from './transport/retry.js';
+import { unsigned64 } from './upload/unsigned.js';
 
 export interface ReadClassifierOptions extends CallOptions {
   /**
    * For a network: whether to read its trained weights (FileNotFoundError where the server has none) or to begin with fresh ones. Not
-   * used for a stored classifier, nor for `compact`, which has fresh weights only.
+   * used for a stored classifier, nor for `compact` and `enhanced`, which have fresh weights only.
    *
    * @default true
    */
@@ -65,7 +66,7 @@ export class DlClassifierClient implements AsyncDisposable {
    * @throws FileNotFoundError, FileDamagedError, FileNotOursError, FileTooNewError
    */
   async readClassifier(fileName: string, options: ReadClassifierOptions = {}): Promise<Classifier> {
-    const seed = options.seed === undefined ? undefined : BigInt(options.seed);
+    const seed = options.seed === undefined ? undefined : unsigned64(options.seed, 'seed');
     const request = { fileName, pretrained: options.pretrained, seed };
     const { classifier } = await this.#connection.unary(service.readClassifier, request, options, true);
     return new Classifier(this.#connection, classifier);

@@ -1,4 +1,4 @@
-/** What the daemon may be told. Each value has been checked by the time a Config exists; see options.ts for flags and variables. */
+/** What the daemon may be told. Each value has been checked by the time a Config exists; see config_options.ts for flags and variables. */
 export interface Config {
   /** Where it listens: `HOST:PORT` (port 0 takes any free one) or `unix:PATH`. @default '127.0.0.1:50051' */
   readonly listen: string;

@@ -10,6 +10,8 @@ import { planOptions } from './support/graphs.js';
 import { runProgram } from './support/program.js';
 
 const MEBIBYTE = 1 << 20;
+/** Memory of staging buffers that is kept for the next ones: native/addon/staging_memory.h. */
+const STAGING_KEPT = 64 * MEBIBYTE;
 
 async function report<Report>(file: string): Promise<Report> {
   const { exitCode, stdout, stderr } = await runProgram(file, [], ['--expose-gc']);
@@ -83,7 +85,7 @@ test('engines, models and buffers that are dropped without close are freed and t
   const { threads, resident, residentAlive } = await report<Remains>('./addon/collection.ts');
   t.is(threads, 0);
   t.true(residentAlive > 256 * MEBIBYTE, `${residentAlive} bytes`);
-  t.true(resident < residentAlive / 4, `${resident} bytes of ${residentAlive} are left`);
+  t.true(resident < STAGING_KEPT + residentAlive / 8, `${resident} bytes of ${residentAlive} are left`);
 });
 
 test('cycles of create, train, apply, snapshot, restore and close do not grow the process', async (t) => {

@@ -155,9 +155,15 @@ test('a parameter that one call names twice is refused', (t) => {
 });
 
 const REFUSED: readonly [name: string, values: readonly Value[], reason: Reason, metadata: Record<string, string>][] = [
-  ['batch_size', [0n], 'WRONG_VALUE', { name: 'batch_size', got: '0', wanted: 'an integer >= 1' }],
-  ['batch_size', [-1n], 'WRONG_VALUE', { name: 'batch_size', got: '-1', wanted: 'an integer >= 1' }],
-  ['batch_size', [2n ** 31n], 'WRONG_VALUE', { name: 'batch_size', got: '2147483648', wanted: 'an integer >= 1' }],
+  ['batch_size', [0n], 'WRONG_VALUE', { name: 'batch_size', got: '0', wanted: 'an integer from 1 to 2147483647' }],
+  ['batch_size', [-1n], 'WRONG_VALUE', { name: 'batch_size', got: '-1', wanted: 'an integer from 1 to 2147483647' }],
+  ['batch_size', [2n ** 31n], 'WRONG_VALUE', { name: 'batch_size', got: '2147483648', wanted: 'an integer from 1 to 2147483647' }],
+  [
+    'batch_size_multiplier',
+    [2n ** 31n],
+    'WRONG_VALUE',
+    { name: 'batch_size_multiplier', got: '2147483648', wanted: 'an integer from 1 to 2147483647' },
+  ],
   ['batch_size', [1.5], 'WRONG_TYPE', { name: 'batch_size', got: 'a real number', wanted: 'an integer' }],
   ['batch_size', [1], 'WRONG_TYPE', { name: 'batch_size', got: 'a real number', wanted: 'an integer' }],
   ['batch_size', [], 'WRONG_VALUE_COUNT', { name: 'batch_size', got: '0', wanted: '1' }],

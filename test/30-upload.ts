@@ -278,6 +278,11 @@ test('uploads under way may not exceed their budget together', (t) => {
   release();
   release();
   t.is(budget.reserved, 40);
+  const never = t.throws<Refusal>(() => budget.reserve(101));
+  t.is(never.reason, 'LIMIT_EXCEEDED');
+  t.false(never.retry);
+  t.deepEqual(never.metadata, { limit: 'upload_bytes_total', got: '101', maximum: '100' });
+  t.is(budget.reserved, 40);
 });
 
 /** A process that may have little more memory than it has. */

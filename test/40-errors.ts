@@ -75,8 +75,8 @@ for (const { what, reason, metadata, prepare, act } of CASES) {
 /** Refusals that no call to this daemon can provoke, and where they are tested instead. */
 const ELSEWHERE: Partial<Record<Reason, string>> = {
   NOT_RESIZABLE: 'all networks can be resized; 22-parameters has one that cannot',
-  CUDNN_MISSING: 'asks for a GPU',
-  CUBLAS_MISSING: 'asks for a GPU',
+  CUDNN_MISSING: 'asks for a GPU without cuDNN; 24-gpu-refusals makes one up',
+  CUBLAS_MISSING: 'asks for a GPU without cuBLAS; 24-gpu-refusals makes one up',
   DEVICE_LOST: 'asks for a GPU',
   IMAGE_STORE_UNAVAILABLE: 'asks for a daemon that stores no images: 48-image-store-faults',
   CLASSIFIER_FAILED: 'asks for a defect of the engine; 29-classifier-faults puts one there',

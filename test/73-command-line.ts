@@ -24,7 +24,9 @@ for (const [title, args, problem] of [
   ['an import without a network', ['import', 'x.safetensors'], /required option '--as <network>'/],
   ['an import without a file', ['import', '--as', 'resnet18'], /missing required argument 'file'/],
   ['an empty class name', ['import', 'x', '--as', 'resnet18', '--name', 'x', '--classes', 'a,,b'], /none of them empty/],
-  ['a size that is none', ['import', 'x', '--as', 'enhanced', '--size', '96x'], /one number for both or WIDTHxHEIGHT/],
+  ['a size that is none', ['import', 'x', '--as', 'enhanced', '--size', '96x'], /one number above 0 for both or WIDTHxHEIGHT/],
+  ['an empty name', ['import', 'x', '--as', 'resnet18', '--name', ''], /Give a name, or leave --name out/],
+  ['a size of nothing', ['import', 'x', '--as', 'enhanced', '--size', '0'], /one number above 0 for both/],
   ['a seed that is none', ['import', 'x', '--as', 'resnet18', '--seed', '-1'], /Give an integer/],
   ['an export to nowhere', ['export', 'compact'], /name a file with --onnx, with --safetensors or with both/],
   ['unknown pixels', ['export', 'compact', '--onnx', 'x', '--pixels', 'int8'], /Allowed choices are uint8, float32/],
@@ -63,6 +65,17 @@ test('without a daemon it ends with 1 and names the address', async (t) => {
   const { exitCode, stderr } = await dlc('127.0.0.1:1', 'list');
   t.is(exitCode, 1);
   t.regex(stderr, /^dlc: nothing answers at 127\.0\.0\.1:1/);
+});
+
+test('an address or TLS files that are none end with 1 and one line', async (t) => {
+  const file = join(await temporaryFolder(t), 'no.pem');
+  await writeFile(file, 'this is no certificate');
+  const address = await dlc('', 'list');
+  t.deepEqual([address.exitCode, address.stdout], [1, '']);
+  t.regex(address.stderr, /^dlc: no connection to '': .*\n$/);
+  const tls = await dlc(t.context.daemon.address, 'list', '--tls-certificate', file, '--tls-key', file);
+  t.deepEqual([tls.exitCode, tls.stdout], [1, '']);
+  t.regex(tls.stderr, /^dlc: no connection to .*, with the TLS files that were given: .*\n$/);
 });
 
 test('a refusal ends with 1; with --json it is an object on stderr', async (t) => {

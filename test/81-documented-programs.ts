@@ -132,34 +132,36 @@ test('the program of docs/preprocessing.md trains on varied images of other size
   t.regex(output, /className: '(night|day)'/);
 });
 
-test('the program of docs/faults.md goes on where the daemon was killed, and ends with the weights of an undisturbed training', async (t) => {
-  const models = await temporaryFolder(t, tmpdir());
-  const first = await startDaemon(['--models', models]);
-  const { address } = first;
-  const folder = await checkedProgram(t, 'docs/faults.md', address);
-  const program = spawn(process.execPath, PROGRAM, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
-  t.teardown(() => program.kill('SIGKILL'));
-  const ended = once(program, 'close');
-  let output = '';
-  for await (const text of program.stdout.setEncoding('utf8')) {
-    output += text;
-    // After what was stored at step 50.
-    if (!/^step 6\d:/m.test(output) || first.process.killed) continue;
-    first.process.kill('SIGKILL');
-    await t.throwsAsync(first.stop());
-    const second = await startDaemon(['--models', models, '--listen', address]);
-    t.teardown(() => second.stop());
-  }
-  t.deepEqual(await ended, [0, null]);
-  t.regex(output, /^going on from what is stored: /m);
-  t.regex(output, /^step 300: loss /m);
+for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+  test(`the program of docs/faults.md goes on after ${signal}, and ends with the weights of an undisturbed training`, async (t) => {
+    const models = await temporaryFolder(t, tmpdir());
+    const first = await startDaemon(['--models', models]);
+    const { address } = first;
+    const folder = await checkedProgram(t, 'docs/faults.md', address);
+    const program = spawn(process.execPath, PROGRAM, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    t.teardown(() => program.kill('SIGKILL'));
+    const ended = once(program, 'close');
+    let output = '';
+    for await (const text of program.stdout.setEncoding('utf8')) {
+      output += text;
+      // After what was stored at step 50.
+      if (!/^step 6\d:/m.test(output) || first.process.killed) continue;
+      first.process.kill(signal);
+      await (signal === 'SIGKILL' ? t.throwsAsync(first.stop()) : first.stop());
+      const second = await startDaemon(['--models', models, '--listen', address]);
+      t.teardown(() => second.stop());
+    }
+    t.deepEqual(await ended, [0, null]);
+    t.regex(output, /^going on from what is stored: /m);
+    t.regex(output, /^step 300: loss /m);
 
-  const other = await startDaemon();
-  t.teardown(() => other.stop());
-  t.notRegex(await runProgram(t, 'docs/faults.md', other), /going on/);
-  const [disturbed, undisturbed] = await Promise.all([models, other.models].map((path) => readFile(join(path, 'trained.safetensors'))));
-  t.true(disturbed?.equals(undisturbed ?? Buffer.alloc(0)));
-});
+    const other = await startDaemon();
+    t.teardown(() => other.stop());
+    t.notRegex(await runProgram(t, 'docs/faults.md', other), /going on/);
+    const [disturbed, undisturbed] = await Promise.all([models, other.models].map((path) => readFile(join(path, 'trained.safetensors'))));
+    t.true(disturbed?.equals(undisturbed ?? Buffer.alloc(0)));
+  });
+}
 
 test('the Python program of docs/images.md stores images, and trains on their names', async (t) => {
   const daemon = await startDaemon();

@@ -1,4 +1,4 @@
-import { ConnectionError } from '../errors/error.js';
+import { isServerGone } from '../errors/gone.js';
 import { HandleClearedError, UnknownHandleError } from '../errors/refusals.js';
 import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
@@ -33,14 +33,14 @@ export abstract class Handle implements AsyncDisposable {
   }
 
   /**
-   * Clears it. One that has expired on the server is what we want, too; one whose server cannot be reached expires by itself, and must not
-   * hide the error that the block ended with.
+   * Clears it. One that has expired on the server is what we want, too; one whose server cannot be reached, hangs or stops expires by
+   * itself, and must not hide the error that the block ended with.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.clear();
     } catch (error) {
-      const gone = error instanceof HandleClearedError || error instanceof UnknownHandleError || error instanceof ConnectionError;
+      const gone = error instanceof HandleClearedError || error instanceof UnknownHandleError || isServerGone(error);
       if (!gone) throw error;
       this.#cleared = true;
     }

@@ -4,6 +4,7 @@ import type { CallOptions } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
 import { uploadBody } from '../upload/body.js';
 import { send } from '../upload/send.js';
+import { unsigned32, unsigned64 } from '../upload/unsigned.js';
 
 export interface ImportWeightsOptions extends CallOptions {
   /** Name of the classifier to store; left out: the weights become the network's trained weights. */
@@ -21,24 +22,29 @@ export interface ImportWeightsOptions extends CallOptions {
   readonly source?: string | undefined;
 }
 
-export function sendWeights(
+/** @throws RangeError where an option cannot be sent */
+export async function sendWeights(
   connection: Connection,
   bytes: Uint8Array,
   network: string,
   options: ImportWeightsOptions,
 ): Promise<ImportWeightsResponse> {
-  const { name = '', classes = [], imageSize: [imageWidth, imageHeight] = [0, 0], seed, source = '' } = options;
+  const { name, classes = [], imageSize, seed, source = '' } = options;
+  // Left out, they have a meaning of their own in the contract.
+  if (name === '') throw new RangeError('name is empty: give one, or leave it out for trained weights of the network');
+  if (imageSize?.includes(0)) throw new RangeError(`imageSize is ${imageSize.join(' x ')}: give integers above 0, or leave it out`);
+  const [width, height] = imageSize ?? [0, 0];
   const upload = {
     method: service.importWeights,
     header: {
       network,
       totalBytes: BigInt(bytes.byteLength),
-      fileName: name,
+      fileName: name ?? '',
       classes: [...classes],
-      seed: seed === undefined ? undefined : BigInt(seed),
+      seed: seed === undefined ? undefined : unsigned64(seed, 'seed'),
       source,
-      imageWidth,
-      imageHeight,
+      imageWidth: unsigned32(width, 'imageSize'),
+      imageHeight: unsigned32(height, 'imageSize'),
     },
     body: uploadBody([bytes]),
     message: (fields: Pick<ImportWeightsRequest, 'header' | 'commit'>): ImportWeightsRequest => ImportWeightsRequest.fromPartial(fields),

@@ -2,6 +2,7 @@ import { ClassifierServiceService as service } from '../../generated/dlclassifie
 import { type EstimateMemoryRequest, type EstimateMemoryResponse, MemoryPurpose } from '../../generated/dlclassifier/v1/memory.js';
 import type { Connection } from '../transport/connection.js';
 import { type RepeatableCallOptions, repeatable } from '../transport/retry.js';
+import { unsigned64 } from '../upload/unsigned.js';
 import { type WithNumbers, withNumbers } from './descriptions.js';
 import type { ParameterSet } from './parameters.js';
 import { namedValues } from './set_params.js';
@@ -36,7 +37,7 @@ export async function estimateMemory(
     params: namedValues(parameters),
     classCount,
     purpose: PURPOSES[purpose],
-    budgetBytes: budgetBytes === undefined ? undefined : BigInt(budgetBytes),
+    budgetBytes: budgetBytes === undefined ? undefined : unsigned64(budgetBytes, 'budgetBytes'),
   };
   return withNumbers(await repeatable(options, () => connection.unary(service.estimateMemory, request, options)));
 }

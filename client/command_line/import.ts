@@ -21,7 +21,11 @@ export function importCommand(program: Command, session: Session): void {
     .description('Brings weights of torchvision or timm to the daemon, as trained weights of a network or as a stored classifier.')
     .argument('<file>', 'safetensors file with tensors of the types F32, F16, BF16 or F64')
     .requiredOption('--as <network>', 'network that the weights are for, for instance resnet50')
-    .option('--name <stored>', 'store a classifier of this name; without it the weights become the trained weights of the network')
+    .option(
+      '--name <stored>',
+      'store a classifier of this name; without it the weights become the trained weights of the network',
+      storedName,
+    )
     .option('--classes <names>', 'names of its classes, separated by commas', classNames)
     .option('--size <pixels>', 'width x height of its images, for instance 96 or 128x96; by default 224', imageSize)
     .option('--seed <integer>', 'of a last layer that is initialised anew', integer)
@@ -54,6 +58,11 @@ async function readWhole(file: string): Promise<Uint8Array> {
   }
 }
 
+function storedName(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Give a name, or leave --name out for trained weights of the network.');
+  return text;
+}
+
 function classNames(text: string): string[] {
   const names = text.split(',').map((name) => name.trim());
   if (names.some((name) => name === '')) throw new InvalidArgumentError('Give names separated by commas, none of them empty.');
@@ -61,8 +70,9 @@ function classNames(text: string): string[] {
 }
 
 function imageSize(text: string): [width: number, height: number] {
-  const [, width, height = width] = /^(\d{1,9})(?:x(\d{1,9}))?$/.exec(text) ?? [];
-  if (width === undefined || height === undefined) throw new InvalidArgumentError('Give pixels, one number for both or WIDTHxHEIGHT.');
+  const [, width, height = width] = /^([1-9]\d{0,8})(?:x([1-9]\d{0,8}))?$/.exec(text) ?? [];
+  if (width === undefined || height === undefined)
+    throw new InvalidArgumentError('Give pixels, one number above 0 for both or WIDTHxHEIGHT.');
   return [Number(width), Number(height)];
 }
 

@@ -22,9 +22,9 @@ export async function runCommandLine(args: readonly string[], output: Output): P
     .option(
       '--server <address>',
       'HOST:PORT or unix:PATH of the daemon; also the variable DLC_SERVER',
-      process.env.DLC_SERVER ?? DEFAULT_SERVER,
+      process.env.DLC_SERVER || DEFAULT_SERVER,
     )
-    .option('--json', 'print one JSON object: the result on standard output, an error on standard error', false)
+    .option('--json', 'print one JSON object: the result on standard output, a failure of the command on standard error', false)
     .configureHelp({ showGlobalOptions: true })
     .helpCommand(false)
     .showSuggestionAfterError(false)

@@ -32,7 +32,7 @@ export class Session {
     work: (client: DlClassifierClient, options: Options & CommonOptions) => Promise<Answer>,
   ): Promise<void> {
     const options = command.optsWithGlobals<Options & CommonOptions>();
-    await using client = await DlClassifierClient.connect(options.server, { tls: await tlsOf(options) });
+    await using client = await connect(options);
     const { text, value } = await work(client, options);
     this.output.out(`${options.json ? JSON.stringify(value, null, 2) : text}\n`);
   }
@@ -41,6 +41,18 @@ export class Session {
   reportFailure(error: unknown, json: boolean): void {
     if (!(error instanceof DlClassifierError || error instanceof CommandFailure)) throw error;
     this.output.err(json ? `${JSON.stringify({ error: errorValue(error) }, null, 2)}\n` : `dlc: ${error.message}\n${details(error)}`);
+  }
+}
+
+/** @throws CommandFailure where the address or a TLS file is none; DlClassifierError */
+async function connect(options: CommonOptions): Promise<DlClassifierClient> {
+  const tls = await tlsOf(options);
+  try {
+    return await DlClassifierClient.connect(options.server, { tls });
+  } catch (error) {
+    if (error instanceof DlClassifierError || !(error instanceof Error)) throw error;
+    const what = tls === false ? '' : ', with the TLS files that were given';
+    throw new CommandFailure(`no connection to '${options.server}'${what}: ${error.message}`);
   }
 }
 

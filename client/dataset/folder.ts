@@ -20,7 +20,7 @@ const ENDINGS: ReadonlySet<string> = new Set(['.jpg', '.jpeg', '.png', '.webp', 
 
 /**
  * Reads a data set from folders: all image files below `root`, at any depth; the class of an image is the last folder on its path. Files of
- * other kinds, and files and folders whose name begins with a dot, are left out.
+ * other kinds, symbolic links, and files and folders whose name begins with a dot, are left out.
  *
  * @throws Error where there is no image, or an image lies in `root` itself
  */

@@ -212,16 +212,17 @@ export class RemoteStore {
   }
 
   #store(options: CallOptions): Promise<GetStoreInfoResponse | null> {
-    this.#info ??= this.#ask(options).catch((error: unknown) => {
+    // Others wait for it, too: no caller's own signal or time ends it for all.
+    this.#info ??= this.#ask().catch((error: unknown) => {
       this.#info = null;
       throw error;
     });
-    return this.#info;
+    return untilAborted(this.#info, options.signal);
   }
 
-  async #ask(options: CallOptions): Promise<GetStoreInfoResponse | null> {
+  async #ask(): Promise<GetStoreInfoResponse | null> {
     try {
-      const info = await this.connection.unary(service.getStoreInfo, {}, options);
+      const info = await this.connection.unary(service.getStoreInfo, {}, {});
       if (info.problem === '') return info;
       this.#warnOnce('absent', `images are sent with every batch: ${info.problem}`);
     } catch (error) {

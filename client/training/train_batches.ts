@@ -1,5 +1,6 @@
 import type { TrainResult } from '../classifier/train_result.js';
 import type { DlClassifierError } from '../errors/error.js';
+import { isServerGone } from '../errors/gone.js';
 import type { ImageOptions } from '../images/payload.js';
 import { type CallOptions, untilAborted } from '../transport/call_options.js';
 import { withRetries } from '../transport/retry.js';
@@ -109,7 +110,10 @@ export async function* trainBatches(
     } finally {
       const toClear = [...retired, ...unseen];
       if (end === 'completed') {
-        await clear(toClear, {});
+        // All steps are made: a server that goes now must not make the training fail. Results left behind expire by themselves.
+        await clear(toClear, { timeoutMs: options.timeoutMs }).catch((error: unknown) => {
+          if (!isServerGone(error)) throw error;
+        });
       } else if (end === 'left' || signal?.aborted !== true) {
         // Nobody who leaves is kept by a server that is not there: results left behind expire by themselves.
         const cleared = clearTrainResults(target.connection, toClear, { timeoutMs: options.timeoutMs }).catch(() => {});

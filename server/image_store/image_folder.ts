@@ -123,15 +123,21 @@ export class ImageFolder {
   async writeOrder(names: readonly ImageName[]): Promise<void> {
     await this.#makeFolder(ARRIVING);
     const temporary = join(this.path, ARRIVING, arrivingName());
-    const file = await open(temporary, 'w');
     try {
-      for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
-        await file.writeFile(`${names.slice(start, start + NAMES_AT_ONCE).join('\n')}\n`);
+      const file = await open(temporary, 'w');
+      try {
+        for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
+          await file.writeFile(`${names.slice(start, start + NAMES_AT_ONCE).join('\n')}\n`);
+        }
+      } finally {
+        await file.close();
       }
-    } finally {
-      await file.close();
+      await rename(temporary, join(this.path, ORDER));
+    } catch (error) {
+      this.#made.clear();
+      await rm(temporary, { force: true }).catch(() => {});
+      throw error;
     }
-    await rename(temporary, join(this.path, ORDER));
   }
 
   async #order(): Promise<string[]> {

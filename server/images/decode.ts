@@ -2,6 +2,7 @@ import type { StagingBuffer, Window } from '../../native/binding.js';
 import { engineBinding, isEngineError } from '../../native/index.js';
 import { refuse } from '../errors/refusal.js';
 import { decodeForeign } from './foreign.js';
+import { newStagingBuffer } from './new_staging_buffer.js';
 import { type ImagePlan, prepareAll } from './pool.js';
 
 /** What the parameters of the classifier ask of each image. */
@@ -88,10 +89,10 @@ export async function decodeImages(
   await prepareAll(images.sizes.length, turn, (error, index) => refusal(error, positionOf(index)), signal);
 }
 
-/** A buffer that holds these bytes, one after the other. */
+/** A buffer that holds these bytes, one after the other. @throws Refusal SERVER_BUSY without memory */
 export function stage(pieces: readonly Uint8Array[]): StagingBuffer {
   const total = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
-  const buffer = new (engineBinding().StagingBuffer)(Math.max(1, total));
+  const buffer = newStagingBuffer(engineBinding(), Math.max(1, total));
   pieces.reduce((offset, piece) => {
     buffer.write(offset, piece);
     return offset + piece.byteLength;

@@ -1,10 +1,10 @@
-import type { Binding, ImageBatch as EngineBatch, ImageTable, StagingBuffer } from '../../native/binding.js';
-import { isEngineError } from '../../native/index.js';
+import type { ImageBatch as EngineBatch, ImageTable, StagingBuffer } from '../../native/binding.js';
 import type { ImagesDescription } from '../classifier/admission.js';
 import { refuse } from '../errors/refusal.js';
 import { type PixelForm, pixelsAsStored, placeReferredPixels } from '../image_store/referred_pixels.js';
 import type { ReferredImages } from '../image_store/stored_image.js';
 import { decodeImages, type ImageShape, type Preprocessing, placesIn, stage } from '../images/decode.js';
+import { newStagingBuffer } from '../images/new_staging_buffer.js';
 import { nameOfPreprocessing } from '../images/preprocessing.js';
 import type { Settings } from '../parameters/settings.js';
 import type { ServerState } from '../state.js';
@@ -151,7 +151,7 @@ function decodedForm(
     place: (position, pixels) => batch.place(position, pixels),
     load: async (images) => {
       const files = stage(images.map(({ data }) => data));
-      const targets = images.map(() => newBuffer(binding, size));
+      const targets = images.map(() => newStagingBuffer(binding, size));
       try {
         const sizes = images.map(({ data }) => data.byteLength);
         const positions = images.map(({ position }) => position);
@@ -175,19 +175,9 @@ function shapeOf({ imageWidth, imageHeight, imageChannels }: Settings): ImageSha
 /** @param release gives back what was reserved for it where it cannot be had */
 export function stagingBuffer({ binding }: Pick<ServerState, 'binding'>, bytes: number, release: () => void): StagingBuffer {
   try {
-    return newBuffer(binding, bytes);
+    return newStagingBuffer(binding, bytes);
   } catch (error) {
     release();
-    throw error;
-  }
-}
-
-/** @throws Refusal SERVER_BUSY without memory */
-function newBuffer(binding: Binding, bytes: number): StagingBuffer {
-  try {
-    return new binding.StagingBuffer(bytes);
-  } catch (error) {
-    if (isEngineError(error) && error.reason === 'OUT_OF_MEMORY') throw refuse('SERVER_BUSY', { limit: 'memory' }, { cause: error });
     throw error;
   }
 }

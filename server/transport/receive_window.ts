@@ -8,7 +8,10 @@ import { onHttp2Server, setInitialWindowSize } from './http2_servers.js';
  */
 export const STREAM_WINDOW_BYTES = 32 * 1024 * 1024;
 
-/** The same for all calls of one connection together: calls that are not read from leave room for others. */
+/**
+ * The same for what is on its way in all calls of one connection together. Node.js counts bytes that wait in the process as received: calls
+ * that are not read from do not keep others waiting, and each holds its own window at most.
+ */
 export const CONNECTION_WINDOW_BYTES = 128 * 1024 * 1024;
 
 /**

@@ -16,6 +16,7 @@ export class RunningCalls {
   readonly #controllers = new Set<AbortController>();
   #stopping: Refusal | null = null;
   #onDrained: (() => void) | null = null;
+  #drained: Promise<void> | null = null;
 
   get count(): number {
     return this.#controllers.size;
@@ -46,8 +47,9 @@ export class RunningCalls {
     this.#stopping ??= refuse('SERVER_STOPPING');
     for (const controller of this.#controllers) controller.abort(this.#stopping);
     if (this.#controllers.size === 0) return;
-    await new Promise<void>((resolve) => {
+    this.#drained ??= new Promise<void>((resolve) => {
       this.#onDrained = resolve;
     });
+    await this.#drained;
   }
 }

@@ -19,9 +19,10 @@ export class UploadBudget {
 
   /**
    * @returns gives the bytes back; repeated calls are allowed
-   * @throws Refusal SERVER_BUSY
+   * @throws Refusal SERVER_BUSY; LIMIT_EXCEEDED where it could never be had
    */
   reserve(bytes: number): () => void {
+    if (bytes > this.maximum) throw refuse('LIMIT_EXCEEDED', { limit: 'upload_bytes_total', got: bytes, maximum: this.maximum });
     if (this.#reserved + bytes > this.maximum) throw refuse('SERVER_BUSY', { limit: 'upload_bytes_total' });
     this.#reserved += bytes;
     let held = bytes;

@@ -56,8 +56,8 @@ export const limitCases: readonly Case[] = [
   },
   {
     what: 'more bytes than all uploads together may have',
-    reason: 'SERVER_BUSY',
-    metadata: { limit: 'upload_bytes_total' },
+    reason: 'LIMIT_EXCEEDED',
+    metadata: { limit: 'upload_bytes_total', got: String(limits.uploads + 1), maximum: String(limits.uploads) },
     act: ({ client }) => {
       const header = { totalBytes: BigInt(limits.uploads + 1) };
       return upload(client, 'deserializeClassifier', [{ header, data: new Uint8Array(), commit: undefined }]);
