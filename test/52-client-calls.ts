@@ -56,6 +56,12 @@ test('several parameters are set together and read together', async (t) => {
     type: 'compact',
     precision: 'float32',
   });
+  const entries = [
+    ['by', 'us'],
+    ['__proto__', 'a key like any other'],
+  ];
+  await classifier.setParam('meta_data', Object.fromEntries(entries) as Record<string, string>);
+  t.deepEqual(Object.entries(await classifier.getParam('meta_data')), entries);
   const all = await classifier.getAllParams();
   t.like(all, { image_width: 20, image_height: 30, momentum: 0.9, classes: [], step: 0 });
   t.is(Object.keys(all).length, 29);

@@ -15,7 +15,7 @@ export function encodeValue(name: string, value: unknown, real: boolean): ParamV
   }
   if (typeof value === 'string') return { value: { $case: 'stringValue', value } };
   if (typeof value === 'boolean') return { value: { $case: 'boolValue', value } };
-  if (isStringMap(value)) return { value: { $case: 'mapValue', value: { entries: value } } };
+  if (isStringMap(value)) return { value: { $case: 'mapValue', value: { entries: new Map(Object.entries(value)) } } };
   throw new TypeError(`${name}: ${inspect(value)} is no number, string, truth value or map of strings`);
 }
 
@@ -28,7 +28,7 @@ export function decodeValue({ value }: ParamValue): Value {
     case 'boolValue':
       return value.value;
     case 'mapValue':
-      return value.value.entries;
+      return Object.fromEntries(value.value.entries);
     case undefined:
       throw new TypeError('the server sent a value of a type that this library does not know; update it');
   }

@@ -23,7 +23,7 @@ export function toClientError(error: ServiceError): DlClassifierError<string> {
 export interface ToldRefusal {
   readonly reason: string;
   /** `number` and `retry` included. */
-  readonly metadata: Readonly<Record<string, string>>;
+  readonly metadata: ReadonlyMap<string, string>;
   readonly status: status;
   readonly message: string;
   readonly unknownImages?: UnknownImages | undefined;
@@ -32,7 +32,7 @@ export interface ToldRefusal {
 
 /** The class of the reason; a newer server may know reasons that this library does not, which keep their name in `reason`. */
 export function refusalError({ reason, metadata, status, message, unknownImages, cause }: ToldRefusal): DlClassifierError<string> {
-  const { number, retry, ...rest } = metadata;
+  const { number, retry, ...rest } = Object.fromEntries(metadata);
   const details: ErrorDetails = {
     reason,
     number: number === undefined ? null : Number(number),

@@ -11,15 +11,15 @@ const MAXIMUM_LIST = 4400;
 export interface ToldRefusal {
   readonly message: string;
   /** `number` and `retry` included. */
-  readonly metadata: Record<string, string>;
+  readonly metadata: Map<string, string>;
 }
 
 export function toldRefusal(refusal: Refusal): ToldRefusal {
-  const metadata = Object.fromEntries(
+  const metadata = new Map(
     Object.entries(refusal.metadata).map(([key, value]) => [key, shorten(value, LISTS.has(key) ? MAXIMUM_LIST : MAXIMUM_TEXT)]),
   );
-  metadata.retry = String(refusal.retry);
-  if (refusal.number !== null) metadata.number = String(refusal.number);
+  metadata.set('retry', String(refusal.retry));
+  if (refusal.number !== null) metadata.set('number', String(refusal.number));
   return { message: shorten(refusal.message), metadata };
 }
 

@@ -14,7 +14,7 @@ export function toNamedValues({ name, values }: Assignment): NamedValues {
 
 function fromParamValue(name: string, { value }: ParamValue): Value {
   if (value === undefined) throw refuse('WRONG_TYPE', { name, got: 'a value that is left out', wanted: 'a value' });
-  return value.$case === 'mapValue' ? new Map(Object.entries(value.value.entries)) : value.value;
+  return value.$case === 'mapValue' ? value.value.entries : value.value;
 }
 
 function toParamValue(value: Value): ParamValue {
@@ -28,6 +28,6 @@ function toParamValue(value: Value): ParamValue {
     case 'boolean':
       return { value: { $case: 'boolValue', value } };
     default:
-      return { value: { $case: 'mapValue', value: { entries: Object.fromEntries(value) } } };
+      return { value: { $case: 'mapValue', value: { entries: new Map(value) } } };
   }
 }

@@ -75,7 +75,7 @@ export function openBatches(client: Client, classifier: string, options: BatchCa
 function told({ batch, requestId, outcome }: TrainBatchesResponse): Told {
   const named = { batch: Number(batch), requestId };
   if (outcome?.$case === 'applied') return { ...named, step: Number(outcome.value.step), loss: outcome.value.loss };
-  if (outcome?.$case === 'refused') return { ...named, reason: outcome.value.reason, metadata: outcome.value.metadata };
+  if (outcome?.$case === 'refused') return { ...named, reason: outcome.value.reason, metadata: Object.fromEntries(outcome.value.metadata) };
   throw new Error(`an answer that is ${outcome?.$case}`);
 }
 

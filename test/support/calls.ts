@@ -97,12 +97,13 @@ export async function download<M extends Method>(client: Client, method: M, requ
 }
 
 /** The google.rpc.ErrorInfo of a refusal; throws where there is none. */
-export function errorInfo(error: ServiceError): ErrorInfo {
+export function errorInfo(error: ServiceError): Omit<ErrorInfo, 'metadata'> & { readonly metadata: Readonly<Record<string, string>> } {
   const [encoded] = error.metadata.get('grpc-status-details-bin');
   if (!Buffer.isBuffer(encoded)) throw new Error(`no details in ${error.message}`);
   const [detail] = Status.decode(encoded).details;
   if (detail?.typeUrl !== 'type.googleapis.com/google.rpc.ErrorInfo') throw new Error(`no ErrorInfo in ${error.message}`);
-  return ErrorInfo.decode(detail.value);
+  const info = ErrorInfo.decode(detail.value);
+  return { ...info, metadata: Object.fromEntries(info.metadata) };
 }
 
 interface Deferred<T> {

@@ -38,12 +38,12 @@ export function toParamValue(value: PlainValue): ParamValue {
   if (typeof value === 'number') return { value: { $case: 'realValue', value } };
   if (typeof value === 'string') return { value: { $case: 'stringValue', value } };
   if (typeof value === 'boolean') return { value: { $case: 'boolValue', value } };
-  return { value: { $case: 'mapValue', value: { entries: value } } };
+  return { value: { $case: 'mapValue', value: { entries: new Map(Object.entries(value)) } } };
 }
 
 function toPlainValue({ value }: ParamValue): PlainValue {
   if (value === undefined) throw new Error('a value is left out');
-  return value.$case === 'mapValue' ? value.value.entries : value.value;
+  return value.$case === 'mapValue' ? Object.fromEntries(value.value.entries) : value.value;
 }
 
 export function named(name: string, ...values: PlainValue[]): NamedValues {
