@@ -7,6 +7,7 @@ import { TransportError } from '../errors/error.js';
 import { ImageStoreUnavailableError, LimitExceededError, ServerBusyError } from '../errors/refusals.js';
 import { type CallOptions, untilAborted } from '../transport/call_options.js';
 import type { Connection } from '../transport/connection.js';
+import { withinTime } from '../transport/time_limit.js';
 import { uploadBody } from '../upload/body.js';
 import { send } from '../upload/send.js';
 import type { HashedImage } from './hashed_image.js';
@@ -217,7 +218,7 @@ export class RemoteStore {
       this.#info = null;
       throw error;
     });
-    return untilAborted(this.#info, options.signal);
+    return withinTime(untilAborted(this.#info, options.signal), options.timeoutMs);
   }
 
   async #ask(): Promise<GetStoreInfoResponse | null> {
