@@ -136,6 +136,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
   test(`the program of docs/faults.md goes on after ${signal}, and ends with the weights of an undisturbed training`, async (t) => {
     const models = await temporaryFolder(t, tmpdir());
     const first = await startDaemon(['--models', models]);
+    t.teardown(() => first.process.kill('SIGKILL'));
     const { address } = first;
     const folder = await checkedProgram(t, 'docs/faults.md', address);
     const program = spawn(process.execPath, PROGRAM, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
