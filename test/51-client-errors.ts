@@ -1,9 +1,11 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import test from 'ava';
+import { Handle } from '../client/classifier/handle.js';
 import { REFUSAL_CLASSES } from '../client/errors/by_reason.js';
 import { toClientError } from '../client/errors/decode.js';
 import * as library from '../client/index.js';
 import { ConnectionError, DeadlineExceededError, DlClassifierError, TransportError, WrongImageCountError } from '../client/index.js';
+import type { Connection } from '../client/transport/connection.js';
 import { ErrorReason } from '../generated/dlclassifier/v1/error.js';
 import { Status } from '../generated/google/rpc/status.js';
 import { type CatalogueEntry, catalogue, type Reason } from '../server/errors/catalogue.js';
@@ -85,4 +87,30 @@ test('the metadata of an error is typed by its class', (t) => {
   if (!(error instanceof WrongImageCountError)) return t.fail();
   const wanted: string | undefined = error.metadata.wanted;
   return t.is(wanted, '8');
+});
+
+/** A handle whose clearing ends as it is told. */
+class Held extends Handle {
+  constructor(private readonly error: Error) {
+    super(undefined as unknown as Connection, 'held');
+  }
+
+  override async clear(): Promise<void> {
+    throw this.error;
+  }
+}
+
+test('the end of a block hides no error of it where the server is gone, hangs or stops; other errors are heard', async (t) => {
+  const stopping = toStatus(new Refusal('SERVER_STOPPING', {}));
+  for (const gone of [
+    toClientError(serviceError(status.UNAVAILABLE, 'no connection')),
+    toClientError(serviceError(status.DEADLINE_EXCEEDED, 'late')),
+    toClientError(serviceError(status.UNAVAILABLE, 'stopping', stopping.metadata ?? undefined)),
+  ]) {
+    const held = new Held(gone);
+    await held[Symbol.asyncDispose]();
+    t.true(held.cleared, gone.name);
+  }
+  const defect = new Held(toClientError(serviceError(status.INTERNAL, 'a defect')));
+  await t.throwsAsync(defect[Symbol.asyncDispose](), { instanceOf: TransportError, message: 'a defect' });
 });

@@ -37,6 +37,21 @@ for (const { option, options } of OPTIONS) {
   });
 }
 
+test('numbers and names of other calls that cannot be sent are named, and nothing is stored', async (t) => {
+  const { client } = t.context;
+  const bytes = new Uint8Array(8);
+  for (const [call, message] of [
+    [() => client.readClassifier('compact', { seed: -1 }), /^seed is -1/],
+    [() => client.estimateMemory('compact', { budgetBytes: 0.5 }), /^budgetBytes is 0\.5/],
+    [() => client.importWeights(bytes, 'compact', { name: '' }), /^name is empty/],
+    [() => client.importWeights(bytes, 'compact', { name: 'x', imageSize: [96, 0] }), /^imageSize is 96 x 0/],
+    [() => client.importWeights(bytes, 'compact', { name: 'x', imageSize: [96.5, 96] }), /^imageSize is 96\.5/],
+    [() => client.importWeights(bytes, 'compact', { name: 'x', seed: 1.5 }), /^seed is 1\.5/],
+  ] as const) {
+    await t.throwsAsync<Error>(call, { instanceOf: RangeError, message });
+  }
+});
+
 test('a domain that cannot be sent is named with its image', async (t) => {
   await using classifier = await readSmall(t.context.client);
   const file = await sharp({ create: { width: 40, height: 30, channels: 3, background: 'red' } })
