@@ -193,8 +193,7 @@ void Plan::update(const ModelMemory& model) const {
                                .copies = at<Bfloat16>(copies_)}),
           "an update");
   }
-  check(commit_statistics(launch, statistics, pass_.next_statistics + first, model.values + first, report()),
-        "statistics");
+  check(commit_statistics(launch, statistics, pass_.next_statistics + first, model.values + first, report()), "statistics");
 }
 
 }  // namespace dl::cuda

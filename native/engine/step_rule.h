@@ -48,7 +48,8 @@ constexpr float kLargestGradient = 1e15f;
 /// Euclidean length of an update by SGD or by weight decay. With greater ones no loss would be finite any more.
 constexpr double kLargestUpdate = 1e30;
 
-/// What is multiplied with in float32 must be a number there: where the gradient is zero, the greatest learning rate makes no update.
+/// What is multiplied with in float32 must be a number there: where the gradient is zero, the greatest learning rate makes no
+/// update.
 constexpr double kLargestFactor = 1e38;
 
 /// Adam: of learning rate / (1 - beta1^t) / epsilon. As the first moment is a mean of gradients below kLargestGradient, no value
