@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { engineBinding } from '../native/index.js';
-import { PACKAGE_ROOT } from '../server/package_root.js';
+import { PACKAGE_ROOT } from '../package/root.js';
 
 /** Where and of what a result was measured. */
 export interface Machine {

@@ -18,7 +18,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Precision } from '../native/index.js';
-import { PACKAGE_ROOT } from '../server/package_root.js';
+import { PACKAGE_ROOT } from '../package/root.js';
 import { measureAccuracy } from './accuracy/measure.js';
 import { accuracyTable } from './accuracy/table.js';
 import { measureAgreement } from './agreement/measure.js';

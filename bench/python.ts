@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { PACKAGE_ROOT } from '../server/package_root.js';
+import { PACKAGE_ROOT } from '../package/root.js';
 
 /** A Python that has PyTorch: the one that scripts/setup makes, else that of the active virtual environment. */
 export function python(): string {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { PACKAGE_ROOT } from '../server/package_root.js';
+import { PACKAGE_ROOT } from '../package/root.js';
 import { python } from './python.js';
 import { Worker } from './worker.js';
 

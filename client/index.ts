@@ -28,6 +28,8 @@ export { topKError } from './evaluation/top_k.js';
 export type { FilePart, Image, ImageFile, ImageSize, Images, PixelBatch, PixelImage, Rectangle } from './images/image.js';
 export { loadImage, type Preprocessing } from './images/load.js';
 export type { ImageOptions } from './images/payload.js';
+export { type TrainingPlotOptions, type TrainingProgress, trainingPlot } from './plot/training_plot.js';
+export { writeTrainingPlot } from './plot/write_training_plot.js';
 export type { Augmentation, AugmentationOptions } from './training/augmentation.js';
 export type { LabelledBatch, StepParameters } from './training/labelled_batch.js';
 export type { Label } from './training/step_call.js';

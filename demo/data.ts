@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type LabelledImages, readIdxImages, readImageSheets } from '../client/index.js';
+import { PACKAGE_ROOT } from '../package/root.js';
 import type { DataSetName } from './options.js';
 
 /** Real labelled images, those to train on and those to judge by. */
@@ -36,16 +35,9 @@ export async function loadData(name: DataSetName, say: (line: string) => void, s
 
 /** scripts/dataset knows where each comes from; it prints the folder. */
 async function dataFolder(name: DataSetName, signal: AbortSignal): Promise<string> {
-  const script = join(packageRoot(), 'scripts', 'dataset');
+  const script = join(PACKAGE_ROOT, 'scripts', 'dataset');
   const { stdout } = await promisify(execFile)(script, [name], { signal });
   return stdout.trim();
-}
-
-/** The folder of package.json: one level up from the sources, two from the compiled files. */
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
 }
 
 async function fashionMnist(folder: string): Promise<DemoData> {

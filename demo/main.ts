@@ -5,7 +5,8 @@ import { startOwnDaemon } from './daemon.js';
 import { loadData } from './data.js';
 import { classifySingly, evaluate } from './evaluation.js';
 import { type DemoOptions, parseOptions } from './options.js';
-import { Progress } from './progress.js';
+import { LivePlot } from './plot.js';
+import { Progress, type TrainingState } from './progress.js';
 import { BATCH_SIZE, MOMENTUM, WEIGHT_PRIOR } from './recipe.js';
 import { train } from './training.js';
 
@@ -44,7 +45,14 @@ async function demonstrate(options: DemoOptions, signal: AbortSignal): Promise<n
   const parameterCount = await classifier.getParam('num_trainable_params', { signal });
   say(`compact with ${parameterCount} parameters, ${options.precision}, batches of ${BATCH_SIZE}, ${options.seconds} s of training`);
   say();
-  const report = await train(classifier, data, { seconds: options.seconds, seed: options.seed, signal }, new Progress(process.stdout));
+  const progress = new Progress(process.stdout);
+  const plot = options.plot === null ? null : new LivePlot(options.plot, classifier, data, signal);
+  const watch = async (state: TrainingState) => {
+    progress.show(state);
+    await plot?.show(state);
+  };
+  const report = await train(classifier, data, { seconds: options.seconds, seed: options.seed, signal, watch });
+  progress.end();
 
   const matrix = await evaluate(classifier, data.test, data.classes, signal);
   const top1Error = measures(matrix).top1Error ?? 1;

@@ -14,6 +14,8 @@ export interface DemoOptions {
   readonly address: string | null;
   /** Where the figures are written; null means nowhere. */
   readonly json: string | null;
+  /** Where a plot of the training is drawn, `.html` or `.svg`; null means nowhere. */
+  readonly plot: string | null;
   /** Top-1 error on the test images, 0..1, from which on the demonstration counts as failed; null means none. */
   readonly maxError: number | null;
   readonly seed: number;
@@ -30,9 +32,19 @@ export function parseOptions(argv: readonly string[]): DemoOptions {
     .addOption(new Option('--precision <name>', 'arithmetic').choices(['float32', 'bfloat16', 'tf32']).default('float32'))
     .addOption(new Option('--address <host:port>', 'a daemon that runs already').default(null, 'one of its own'))
     .addOption(new Option('--json <file>', 'write the figures to a file').default(null, 'none'))
+    .addOption(
+      new Option('--plot <file>', 'draw errors, loss and learning rate while it trains, as .html or .svg')
+        .argParser(plotFile)
+        .default(null, 'none'),
+    )
     .addOption(new Option('--max-error <share>', 'end with 1 unless the top-1 error is below').argParser(positive).default(null, 'none'))
     .addOption(new Option('--seed <integer>', 'of weights, order and mirroring').argParser(integer).default(1));
   return command.parse([...argv], { from: 'user' }).opts<DemoOptions>();
+}
+
+function plotFile(text: string): string {
+  if (!/\.(html|svg)$/i.test(text)) throw new InvalidArgumentError('give the name of a .html or .svg file');
+  return text;
 }
 
 function positive(text: string): number {

@@ -8,7 +8,7 @@ import {
   shuffledBatches,
 } from '../client/index.js';
 import type { DemoData } from './data.js';
-import type { Progress } from './progress.js';
+import type { TrainingState } from './progress.js';
 import { BATCH_SIZE, learningRateAt, progressOf } from './recipe.js';
 
 export interface TrainingOptions {
@@ -16,6 +16,8 @@ export interface TrainingOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** Sees the training as it goes; the next steps wait for it. */
+  readonly watch: (state: TrainingState) => Promise<void>;
 }
 
 /** What a training came to. */
@@ -25,8 +27,8 @@ export interface TrainingReport {
   readonly imagesPerSecond: number;
 }
 
-/** Streams batches until the time is up, and shows how it goes. */
-export async function train(classifier: Classifier, data: DemoData, options: TrainingOptions, progress: Progress): Promise<TrainingReport> {
+/** Streams batches until the time is up. */
+export async function train(classifier: Classifier, data: DemoData, options: TrainingOptions): Promise<TrainingReport> {
   const clock = new Clock(data.training.labels.length, options.seconds);
   const batches = endlessBatches(data, options.seed, clock);
   let steps = 0;
@@ -36,7 +38,7 @@ export async function train(classifier: Classifier, data: DemoData, options: Tra
     // The mean over about 50 steps: the loss of one batch jumps.
     loss = steps === 1 ? result.loss : loss + (result.loss - loss) / Math.min(steps, 50);
     const seconds = clock.seconds();
-    progress.show({
+    await options.watch({
       share: clock.progress(),
       step: steps,
       epoch: clock.epochs(steps),
@@ -46,7 +48,6 @@ export async function train(classifier: Classifier, data: DemoData, options: Tra
       secondsLeft: secondsLeft(clock.progress(), seconds, options.seconds),
     });
   }
-  progress.end();
   const seconds = clock.seconds();
   return { seconds, steps, imagesPerSecond: (steps * BATCH_SIZE) / seconds };
 }

@@ -1,8 +1,7 @@
 /** Loads the native engine: `build/Release/dl_engine_addon.node` of this package. */
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
+import { PACKAGE_ROOT, VERSION } from '../package/root.js';
 import type { Binding, EngineError } from './binding.js';
 import { withThreadWaiting } from './thread_waiting.js';
 
@@ -51,19 +50,6 @@ export class AddonLoadError extends Error {
   }
 }
 
-/** The folder of this package, seen from its sources or from dist/. */
-function packageRoot(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== dirname(folder); folder = dirname(folder)) {
-    try {
-      const { name } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: string };
-      if (name === 'dl-classifier') return folder;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
-  throw new Error(`no package.json of dl-classifier above ${import.meta.url}`);
-}
-
 /** The first thing that an addon's exports lack, or null. */
 function missingMember(exports: Record<string, unknown>): string | null {
   for (const [name, members] of Object.entries(MEMBERS)) {
@@ -105,10 +91,8 @@ let loaded: Binding | null = null;
  */
 export function engineBinding(): Binding {
   if (loaded === null) {
-    const root = packageRoot();
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
     const file = process.env.DL_CLASSIFIER_ADDON ?? join('build', 'Release', 'dl_engine_addon.node');
-    loaded = loadAddon(resolve(root, file), version);
+    loaded = loadAddon(resolve(PACKAGE_ROOT, file), VERSION);
   }
   return loaded;
 }

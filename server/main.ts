@@ -3,10 +3,10 @@
 import { setDefaultHighWaterMark } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { AddonLoadError, engineBinding } from '../native/index.js';
+import { VERSION } from '../package/root.js';
 import { CommandLineExit, readCommandLine } from './command_line.js';
 import { type Daemon, startDaemon } from './daemon.js';
 import { createLogger, type Logger } from './log.js';
-import { VERSION } from './package_root.js';
 import { StartError } from './start_error.js';
 
 /** Messages that a call may run ahead of its handler. Node's default of 16 would let each call hold 16 MiB of pixels. */

@@ -138,6 +138,28 @@ test.serial('bytes that are no message of the contract are refused', async (t) =
   session.close();
 });
 
+test.serial('a call that uploads and breaks its framing or encoding is told so, and the log says what was wrong', async (t) => {
+  const { daemon } = t.context;
+  const session = openSession(daemon.address);
+  const beyond = Buffer.alloc(5);
+  beyond.writeUInt32BE(2 ** 31, 1);
+  for (const [sent, code, problem] of [
+    [Buffer.concat([Buffer.of(1), grpcFrame(new Uint8Array(20)).subarray(1)]), status.INTERNAL, /^a compressed message in a call without/],
+    [Buffer.concat([beyond, new Uint8Array(20)]), status.RESOURCE_EXHAUSTED, /^Received message larger than max/],
+    [grpcFrame(Uint8Array.of(0x0a, 100)), status.INTERNAL, /^a message that cannot be decoded: /],
+  ] as const) {
+    for (const method of ['trainBatch', 'trainBatches'] as const) {
+      const mark = daemon.stderr().length;
+      const stream = startCall(session, method);
+      stream.write(sent);
+      t.is((await endOf(stream)).grpcStatus, code);
+      const line = await daemon.logged(({ msg }) => msg === 'nothing can be read from what the client sends', mark);
+      t.regex(String(line.problem), problem);
+    }
+  }
+  session.close();
+});
+
 test.serial('a slow sender costs the buffer of its declared size and no more', async (t) => {
   const { daemon } = t.context;
   const client = connectTo(daemon.address);

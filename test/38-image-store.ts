@@ -136,6 +136,19 @@ test('images that a batch refers to stay until it is released', async (t) => {
   t.deepEqual(stored(store), [2, 4, 5]);
 });
 
+test('what would take the place of images in use is refused, and evicts nothing', async (t) => {
+  const store = await open(t, 300);
+  await store.add(images(1, 2, 3));
+  const referred = store.refer(namesOf(1, 2));
+  const larger = { ...image(4), data: new Uint8Array(200) };
+  const refusal = await t.throwsAsync(store.add([larger]), { instanceOf: Refusal });
+  t.is(refusal?.reason, 'SERVER_BUSY');
+  t.deepEqual([store.count, store.evicted], [3, 0]);
+  referred.release();
+  await store.add([larger]);
+  t.deepEqual([store.count, store.evicted], [2, 2]);
+});
+
 test('more than may be stored at all is refused, and evicts nothing', async (t) => {
   const store = await open(t, 300);
   await store.add(images(1));

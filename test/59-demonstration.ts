@@ -90,8 +90,19 @@ test('Ctrl-C ends it and its daemon', async (t) => {
 test('a daemon that runs already is used, and left running', async (t) => {
   const daemon = await startDaemon();
   t.teardown(() => daemon.stop());
-  const demonstration = await start(t, ['--seconds', '1', '--address', daemon.address, '--precision', 'bfloat16']);
+  const demonstration = await start(t, [
+    '--seconds',
+    '1',
+    '--address',
+    daemon.address,
+    '--precision',
+    'bfloat16',
+    '--plot',
+    'training.html',
+  ]);
   t.is(await demonstration.end(), 0);
+  const plot = await readFile(join(demonstration.folder, 'training.html'), 'utf8');
+  t.is(plot.match(/<polyline points="[^" ]+ [^"]+"/g)?.length, 4, 'two errors, loss and learning rate');
   await using client = await DlClassifierClient.connect(daemon.address);
   const { stored, open } = await client.listClassifiers();
   t.deepEqual(

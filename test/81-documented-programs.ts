@@ -67,28 +67,30 @@ async function checkedProgram(t: ExecutionContext, path: string, address: string
 
 const PROGRAM = ['--import', import.meta.resolve('tsx'), 'first.ts'];
 
-/** Type-checks and runs a TypeScript program of a document, and gives what it prints. */
-async function runProgram(t: ExecutionContext, path: string, daemon: Daemon): Promise<string> {
+/** Type-checks and runs a TypeScript program of a document, and gives what it prints and the folder in which it ran. */
+async function runProgram(t: ExecutionContext, path: string, daemon: Daemon): Promise<{ output: string; folder: string }> {
   const folder = await checkedProgram(t, path, daemon.address);
   const { stdout } = await run(process.execPath, PROGRAM, { cwd: folder });
-  return stdout;
+  return { output: stdout, folder };
 }
 
 test('the first program of the README type-checks, trains, classifies a new image and stores the classifier', async (t) => {
   const daemon = await startDaemon();
   t.teardown(() => daemon.stop());
-  const output = await runProgram(t, 'README.md', daemon);
+  const { output } = await runProgram(t, 'README.md', daemon);
   t.regex(output, /^step 1: loss \d+\.\d{3}\nstep 2: loss \d+\.\d{3}\n/);
   t.regex(output, /className: '(night|day)'/);
   await t.notThrowsAsync(readFile(join(daemon.models, 'my-first-classifier.safetensors')));
 });
 
-test('the training script for those who come from HALCON type-checks, trains, evaluates and keeps the best', async (t) => {
+test('the training script for those who come from HALCON type-checks, trains, evaluates, plots and keeps the best', async (t) => {
   const daemon = await startDaemon();
   t.teardown(() => daemon.stop());
-  const output = await runProgram(t, 'docs/coming-from-halcon.md', daemon);
+  const { output, folder } = await runProgram(t, 'docs/coming-from-halcon.md', daemon);
   t.is(output.match(/^epoch \d+ top-1 error [01](\.\d+)?$/gm)?.length, 4);
   await t.notThrowsAsync(readFile(join(daemon.models, 'best.safetensors')));
+  const plot = await readFile(join(folder, 'training.html'), 'utf8');
+  t.is(plot.match(/<polyline points="[^" ]+ [^" ]+ [^" ]+ [^" ]+"/g)?.length, 3, 'two errors and the learning rate, four epochs each');
 });
 
 test('the Python program of docs/weights.md classifies with an exported model as the daemon does', async (t) => {
@@ -127,7 +129,7 @@ test('the Python program of docs/weights.md classifies with an exported model as
 test('the program of docs/preprocessing.md trains on varied images of other sizes that the server prepares', async (t) => {
   const daemon = await startDaemon();
   t.teardown(() => daemon.stop());
-  const output = await runProgram(t, 'docs/preprocessing.md', daemon);
+  const { output } = await runProgram(t, 'docs/preprocessing.md', daemon);
   t.regex(output, /^(step [1-4]: loss \d+\.\d{3}\n){4}/);
   t.regex(output, /className: '(night|day)'/);
 });
@@ -158,7 +160,7 @@ for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
 
     const other = await startDaemon();
     t.teardown(() => other.stop());
-    t.notRegex(await runProgram(t, 'docs/faults.md', other), /going on/);
+    t.notRegex((await runProgram(t, 'docs/faults.md', other)).output, /going on/);
     const [disturbed, undisturbed] = await Promise.all([models, other.models].map((path) => readFile(join(path, 'trained.safetensors'))));
     t.true(disturbed?.equals(undisturbed ?? Buffer.alloc(0)));
   });

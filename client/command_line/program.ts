@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../../package/root.js';
 import { describeCommand } from './describe.js';
 import { exportCommand } from './export.js';
 import { importCommand } from './import.js';
@@ -18,7 +18,7 @@ export async function runCommandLine(args: readonly string[], output: Output): P
   const session = new Session(output);
   const program = new Command('dlc')
     .description('Brings weights to a dl-classifierd and takes them out, and tells what is there.')
-    .version(version())
+    .version(VERSION)
     .option(
       '--server <address>',
       'HOST:PORT or unix:PATH of the daemon; also the variable DLC_SERVER',
@@ -40,16 +40,4 @@ export async function runCommandLine(args: readonly string[], output: Output): P
     session.reportFailure(error, program.opts<CommonOptions>().json);
     return 1;
   }
-}
-
-/** The package's, seen from its sources or from dist/. */
-function version(): string {
-  for (const path of ['../../package.json', '../../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
-  throw new Error('package.json is missing');
 }

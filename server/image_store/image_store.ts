@@ -212,8 +212,7 @@ export class ImageStore {
 
   async #write(folder: ImageFolder, { name, data }: ArrivedImage): Promise<void> {
     const bytes = data.byteLength;
-    this.#evictDownTo(this.maximumBytes - bytes);
-    if (this.#bytes + bytes > this.maximumBytes) throw refuse('SERVER_BUSY', { limit: 'stored_bytes' });
+    if (!this.#evictDownTo(this.maximumBytes - bytes)) throw refuse('SERVER_BUSY', { limit: 'stored_bytes' });
     this.#bytes += bytes;
     try {
       await this.#leaving.get(name);
@@ -230,14 +229,24 @@ export class ImageStore {
     if (!name.endsWith('.encoded')) this.pixels.keep(image, AS_STORED, stage([data]));
   }
 
-  #evictDownTo(bytes: number): void {
-    if (this.#bytes <= bytes) return;
+  /**
+   * Drops the least recently used images until no more than so many bytes are stored.
+   *
+   * @returns false, and none is dropped, where that would take images in use
+   */
+  #evictDownTo(bytes: number): boolean {
+    const evicted: StoredImage[] = [];
+    let left = this.#bytes;
     for (const image of this.#images.values()) {
+      if (left <= bytes) break;
       if (image.users > 0) continue;
-      this.#drop(image);
-      this.#evicted++;
-      if (this.#bytes <= bytes) return;
+      evicted.push(image);
+      left -= image.bytes;
     }
+    if (left > bytes) return false;
+    for (const image of evicted) this.#drop(image);
+    this.#evicted += evicted.length;
+    return true;
   }
 
   #drop(image: StoredImage): void {

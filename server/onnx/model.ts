@@ -1,8 +1,8 @@
 import { TensorProto_DataType as DataType, GraphProto, ModelProto, ValueInfoProto } from '../../generated/onnx/onnx.js';
 import type { LayerInfo } from '../../native/binding.js';
 import type { Extent } from '../../native/graph.js';
+import { VERSION } from '../../package/root.js';
 import { networkGraph } from '../classifier/plan.js';
-import { VERSION } from '../package_root.js';
 import type { SerializedClassifier } from '../store/classifier_file.js';
 import type { ClassifierRecord } from '../store/classifier_record.js';
 import { encodeModel } from './encode.js';

@@ -5,11 +5,11 @@ import type {
   NetworkInfo,
   ServerLimits,
 } from '../../generated/dlclassifier/v1/server_info.js';
+import { VERSION } from '../../package/root.js';
 import type { Limits } from '../config.js';
 import type { ListedDevice } from '../devices/devices.js';
 import type { NetworkDefinition } from '../networks/definition.js';
 import { networks } from '../networks/index.js';
-import { VERSION } from '../package_root.js';
 import type { ModelFolder } from '../store/model_folder.js';
 import type { CallContext } from './context.js';
 

@@ -13,6 +13,7 @@ import { Refusal } from '../errors/refusal.js';
 import type { Logger } from '../log.js';
 import { IdleLimit } from '../upload/idle_limit.js';
 import type { UploadMessages } from '../upload/messages.js';
+import { BrokenCall } from './broken_call.js';
 import { describeDefect } from './defect.js';
 import { internalsOf } from './http2_stream.js';
 import { CallCancelled, type RunningCalls } from './running_calls.js';
@@ -176,6 +177,10 @@ function failureStatus(error: unknown, log: Logger, seconds: number): StatusObje
   if (error instanceof Refusal) {
     log.info({ seconds, reason: error.reason, problem: error.message }, 'refused');
     return toStatus(error);
+  }
+  if (error instanceof BrokenCall) {
+    log.info({ seconds, problem: error.message }, 'nothing can be read from what the client sends');
+    return error.status;
   }
   if (error instanceof CallCancelled) {
     log.debug({ seconds }, 'cancelled by the client');

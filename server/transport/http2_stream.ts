@@ -1,5 +1,4 @@
 import type { ServerHttp2Stream } from 'node:http2';
-import type { StatusObject } from '@grpc/grpc-js';
 
 /**
  * What grpc-js 1.14 keeps inside a server's call. Only this file knows it; an update that moves these parts ends the first upload with an
@@ -12,8 +11,6 @@ export interface GrpcCallInternals {
   readonly incomingEncoding: string;
   /** Bytes of one message; -1 for any number. */
   readonly maxReceiveMessageSize: number;
-  /** Ends the call. */
-  sendStatus(status: Omit<StatusObject, 'metadata'> & { readonly metadata: null }): void;
 }
 
 /** @param call of which nothing has been read yet */
@@ -23,8 +20,7 @@ export function internalsOf(call: unknown): GrpcCallInternals {
     typeof internals?.stream?.resume !== 'function' ||
     typeof internals.handler?.deserialize !== 'function' ||
     typeof internals.incomingEncoding !== 'string' ||
-    typeof internals.maxReceiveMessageSize !== 'number' ||
-    typeof internals.sendStatus !== 'function'
+    typeof internals.maxReceiveMessageSize !== 'number'
   ) {
     throw new Error('this version of @grpc/grpc-js keeps the streams of its calls elsewhere: nothing can be received; install 1.14.7');
   }

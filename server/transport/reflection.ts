@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { PACKAGE_ROOT } from '../package_root.js';
+import { PACKAGE_ROOT } from '../../package/root.js';
 
 /** Lets gRPC tools ask the server for its contract. */
 export function addReflection(server: Server): void {

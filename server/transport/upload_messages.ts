@@ -1,5 +1,6 @@
 import { type ServerDuplexStream, type ServerReadableStream, status } from '@grpc/grpc-js';
 import type { TakePieces } from '../upload/messages.js';
+import { BrokenCall } from './broken_call.js';
 import { type Arrival, FrameError, FrameReader } from './frame_reader.js';
 import { type GrpcCallInternals, internalsOf } from './http2_stream.js';
 import { type CallMessages, messagesOf } from './messages.js';
@@ -40,6 +41,8 @@ class StreamMessages<Message> implements CallMessages<Message> {
   #ahead = 0;
   #paused = true;
   #ended = false;
+  /** What is wrong with what came last; it is told when all before it is taken. */
+  #broken: BrokenCall | null = null;
   #deliversSoon = false;
   #reader: Reader | null = null;
 
@@ -64,6 +67,7 @@ class StreamMessages<Message> implements CallMessages<Message> {
       this.#give(take);
       const message = this.#takeMessage();
       if (message !== null) return message;
+      if (this.#broken !== null) throw this.#broken;
       if (this.#ended) return null;
       this.#readOn();
       await new Promise<void>((resolve, reject) => {
@@ -87,7 +91,8 @@ class StreamMessages<Message> implements CallMessages<Message> {
       this.#frames.push(data, this.#arrivals);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.#endWith(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message);
+      this.#broken = new BrokenCall(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message);
+      this.#end();
     }
     this.#ahead += data.length;
     if (this.#ahead >= READ_AHEAD_BYTES) this.#deliver();
@@ -136,9 +141,9 @@ class StreamMessages<Message> implements CallMessages<Message> {
     this.#position++;
     try {
       return this.internals.handler.deserialize(arrival.message) as Message;
-    } catch {
-      this.#endWith(status.INTERNAL, 'Error deserializing request');
-      return null;
+    } catch (cause) {
+      this.#end();
+      throw new BrokenCall(status.INTERNAL, `a message that cannot be decoded: ${(cause as Error).message}`);
     }
   }
 
@@ -151,11 +156,6 @@ class StreamMessages<Message> implements CallMessages<Message> {
     if (!this.#paused) return;
     this.#paused = false;
     this.#source.resume();
-  }
-
-  #endWith(code: status, details: string): void {
-    this.internals.sendStatus({ code, details, metadata: null });
-    this.#end();
   }
 
   #end(): void {

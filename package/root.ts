@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Folder of package.json and proto/: one above this file in the sources, two above it in dist/. */
+/** Folder of package.json, proto/ and build/, with a slash at its end: one above this file's in the sources, two in dist/. */
 export const PACKAGE_ROOT = findPackageRoot();
 
-/** Version of the daemon, from package.json. */
+/** From package.json: that of daemon, engine and client alike. */
 export const VERSION = readVersion();
 
 function findPackageRoot(): string {
