@@ -3,7 +3,7 @@ import { type ClientHttp2Session, connect, createServer, type Http2Server, type 
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import anyTest, { type TestFn } from 'ava';
-import { LANDING_BYTES, readByEvents, readStream, readToPlaces, type StreamReader } from '../server/transport/stream_reader.js';
+import { BLOCK_BYTES, readByEvents, readStream, readToPlaces, type StreamReader } from '../server/transport/stream_reader.js';
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
@@ -111,7 +111,7 @@ test('what comes after the reader has paused is kept: as much as the window allo
     before = heldBytes();
     await turn();
   }
-  t.true(before > 2 * LANDING_BYTES && before <= WINDOW_BYTES, `${before} bytes came`);
+  t.true(before > 2 * BLOCK_BYTES && before <= WINDOW_BYTES, `${before} bytes came`);
   const end = once(stream, 'end');
   kept.collect(reader);
   reader.resume();

@@ -1,5 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
+import { STREAM_WINDOW_BYTES } from './receive_window.js';
 
 /** What reads a stream. */
 export interface StreamReader {
@@ -10,24 +11,21 @@ export interface StreamReader {
   release(): void;
 }
 
-/** Bytes of a landing place: what a call may run ahead of its handler, and what one reading of the socket brings beyond that. */
-export const LANDING_BYTES = 384 * 1024;
+/** Bytes of a block of memory that bytes of a stream land in. */
+export const BLOCK_BYTES = 64 * 1024;
 
-/** Bytes of memory that is made where both places are full. */
-const OVERFLOW_BYTES = 64 * 1024;
-
-/** A place with less room than HTTP/2's frames of 16 KiB is left for another. */
+/** A block with less room than HTTP/2's frames of 16 KiB is left for another. */
 const LEAST_ROOM = 16 * 1024;
 
-/** Pairs of landing places that are kept for later calls. */
-const SPARE_PAIRS = 8;
+/** Free blocks that are kept: as many as a call fills that is read from more slowly than its client sends. */
+const SPARE_BLOCKS = STREAM_WINDOW_BYTES / BLOCK_BYTES;
 
 /**
  * Calls `take` with the bytes of a stream as they come. They are valid until {@link StreamReader.release}, which is also to be called at the
  * end.
  *
  * By itself Node.js gives each frame as a view of the buffer that it read from the socket into: each 64 KiB are an allocation, and wait for a
- * collection of garbage. Here they are copied to a place that is used again at once, by the means that {@link Socket} has for it
+ * collection of garbage. Here they are copied to blocks that are used again as soon as they are done with, by the means that {@link Socket} has for it
  * (`onread`) and that HTTP/2 streams have underneath.
  *
  * @param stream that nothing has been read from
@@ -89,7 +87,7 @@ export function readToPlaces(stream: ServerHttp2Stream, take: (bytes: Buffer) =>
   const handle = () => properties[handleSymbol] as StreamHandle | undefined;
   if (typeof handle()?.useUserBuffer !== 'function') return null;
 
-  const landing = new Landing(spare.pop() ?? newPair());
+  const landing = new Landing();
   // Bytes may come for as long as the stream is there, wanted or not, and may be held when it is gone.
   stream.once('close', () => landing.close());
   properties[readSymbols.buffer] = landing.room;
@@ -99,58 +97,57 @@ export function readToPlaces(stream: ServerHttp2Stream, take: (bytes: Buffer) =>
   return { pause: () => handle()?.readStop(), resume: () => handle()?.readStart(), release: () => landing.release() };
 }
 
-type Pair = readonly [Buffer, Buffer];
+const spare: Buffer[] = [];
 
-const spare: Pair[] = [];
-
-function newPair(): Pair {
-  return [Buffer.allocUnsafeSlow(LANDING_BYTES), Buffer.allocUnsafeSlow(LANDING_BYTES)];
+function takeBlock(): Buffer {
+  // The one that was given back last is the likeliest to be in the processor's caches.
+  return spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
 }
 
-/**
- * Where the next bytes of a stream go: to one of two places, from its front, while what came before lies in the other. A client that was told
- * to wait may fill both; what more comes then gets memory of its own.
- */
+function giveBack(block: Buffer): void {
+  if (spare.length < SPARE_BLOCKS) spare.push(block);
+}
+
+/** Where the bytes of a stream go: block after block, each for others again when what is in it has been released. */
 class Landing {
-  /** The free rest of a place. */
+  /** Where the next bytes go: the free rest of {@link #block}. */
   room: Buffer;
-  #present: Buffer;
-  #other: Buffer;
-  /** Whether all that has landed is done with. */
-  #released = true;
+  #block: Buffer;
+  /** Blocks before the present one, with bytes that have not been released. */
+  #full: Buffer[] = [];
+  /** Whether there are such bytes at all. */
+  #held = false;
   #closed = false;
 
-  constructor(private readonly pair: Pair) {
-    const [present, other] = pair;
-    this.room = present;
-    this.#present = present;
-    this.#other = other;
+  constructor() {
+    this.#block = takeBlock();
+    this.room = this.#block;
   }
 
   /** @returns the bytes that have come to {@link room}, which is elsewhere from now on */
   landed(count: number): Buffer {
     const bytes = this.room.subarray(0, count);
-    if (this.#released) {
-      this.#released = false;
-      [this.#present, this.#other] = [this.#other, this.#present];
-      this.room = this.#present;
-    } else if (this.room.length - count >= LEAST_ROOM) this.room = this.room.subarray(count);
-    else this.room = Buffer.allocUnsafeSlow(OVERFLOW_BYTES);
+    this.#held = true;
+    this.room = this.room.subarray(count);
+    if (this.room.length < LEAST_ROOM) {
+      this.#full.push(this.#block);
+      this.#block = takeBlock();
+      this.room = this.#block;
+    }
     return bytes;
   }
 
   release(): void {
-    if (this.#closed && !this.#released) this.#giveBack();
-    this.#released = true;
+    if (!this.#held) return;
+    this.#held = false;
+    for (const block of this.#full) giveBack(block);
+    this.#full = [];
+    if (this.#closed) giveBack(this.#block);
   }
 
   /** Nothing lands any more. */
   close(): void {
     this.#closed = true;
-    if (this.#released) this.#giveBack();
-  }
-
-  #giveBack(): void {
-    if (spare.length < SPARE_PAIRS) spare.push(this.pair);
+    if (!this.#held) giveBack(this.#block);
   }
 }

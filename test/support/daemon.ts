@@ -33,6 +33,7 @@ export interface LogLine {
   readonly msg: string;
   readonly method?: string;
   readonly reason?: string;
+  readonly problem?: string;
 }
 
 export interface DaemonExit {
