@@ -7,7 +7,7 @@
  *   npm run bench -- load [--clients N] [--network NAME] [--seconds N] [--json FILE]  many clients at once: errors, fairness, memory
  *   npm run bench -- agreement [--json FILE] [--networks NAMES]       errors of both beside float64
  *   npm run bench -- accuracy [--json FILE]                           top-1 error after training from scratch
- *   npm run bench -- table FILE                                       a result as the README's table
+ *   npm run bench -- table FILE                                       a result as a table
  *   npm run bench -- freeze [--network NAME]                          CPU time of a step as more and more layers are frozen
  *   npm run bench -- profile [--network NAME] [--threads N]           milliseconds of each layer in a training step
  *   npm run bench -- gpu [--gpu N] [--batch N] [--precision NAME]      training steps on a GPU, over gRPC
@@ -195,7 +195,7 @@ program
 program
   .command('table')
   .argument('<file>', 'what --json wrote')
-  .description('a result as the table of the README')
+  .description('a result as a table')
   .action((file: string) => console.log(markdown(JSON.parse(readFileSync(file, 'utf8')) as SpeedResult)));
 
 program

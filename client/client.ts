@@ -44,7 +44,7 @@ export class DlClassifierClient implements AsyncDisposable {
    * Connects, and waits until the server is there.
    *
    * @param address `HOST:PORT` or `unix:PATH`
-   * @throws ConnectionError
+   * @throws ConnectionError where nothing answers there; another Error where the address or what TLS is given is none
    */
   static async connect(address = '127.0.0.1:50051', options: ConnectOptions = {}): Promise<DlClassifierClient> {
     options.signal?.throwIfAborted();
@@ -77,7 +77,11 @@ export class DlClassifierClient implements AsyncDisposable {
     return new Classifier(this.#connection, handle);
   }
 
-  /** Makes a classifier from the bytes of `classifier.serialize()`, or of a stored file. */
+  /**
+   * Makes a classifier from the bytes of `classifier.serialize()`, or of a stored file.
+   *
+   * @throws FileNotOursError, FileDamagedError, FileTooNewError, LimitExceededError, DeviceMemoryExhaustedError
+   */
   async deserialize(bytes: Uint8Array, options: CallOptions = {}): Promise<Classifier> {
     return new Classifier(this.#connection, await sendSerialized(this.#connection, bytes, options));
   }

@@ -27,7 +27,8 @@ async function main(): Promise<void> {
   setDefaultHighWaterMark(true, MESSAGES_AHEAD);
   for (const flag of COLLECTION_FLAGS) setFlagsFromString(flag);
   const daemon = await startDaemon(config, log);
-  stopOnSignals(daemon, log);
+  // Without a certificate there is nothing to read anew: SIGHUP says then that the terminal was closed.
+  stopOnSignals(daemon, config.tls === null ? [...STOPPING, 'SIGHUP'] : STOPPING, log);
   if (config.tls !== null) process.on('SIGHUP', () => void daemon.renewTls());
   process.stdout.write(`dl-classifierd listening on ${daemon.address}\n`);
 }
@@ -35,11 +36,13 @@ async function main(): Promise<void> {
 /** The exit status of a daemon that has lost a device, or whose device hangs: whoever supervises it starts it anew. */
 const DEVICE_LOST_STATUS = 3;
 
+const STOPPING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
+
 /**
- * SIGTERM and SIGINT let the running step finish. Repeated ones change nothing: npx and terminals pass the same one on twice. Who cannot wait
+ * These signals let the running step finish. Repeated ones change nothing: npx and terminals pass the same one on twice. Who cannot wait
  * sends SIGKILL, which does no harm to stored files.
  */
-function stopOnSignals(daemon: Daemon, log: Logger): void {
+function stopOnSignals(daemon: Daemon, signals: readonly NodeJS.Signals[], log: Logger): void {
   let stopping = false;
   const stop = async (reason: string, status: number) => {
     if (stopping) return;
@@ -53,7 +56,7 @@ function stopOnSignals(daemon: Daemon, log: Logger): void {
     log.info('stopped');
     process.exit(status);
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal, 0));
+  for (const signal of signals) process.on(signal, () => void stop(signal, 0));
   daemon.deviceLost.then(() => stop('a device is lost', DEVICE_LOST_STATUS));
 }
 

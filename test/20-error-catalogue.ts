@@ -55,6 +55,7 @@ for (const [reason, entry] of entries) {
     for (const key of documented.filter((name) => reason === 'WRONG_IMAGE_COUNT' || !parameterNames.includes(name))) {
       t.true(known.includes(key), `${key} is documented`);
     }
+    for (const key of known) t.true(documented.includes(key), `${key} is not documented`);
     // An invalid label has none that it always carries: its kinds have tests of their own below.
     const keys = reason === 'INVALID_LABEL' ? ['got'] : entry.required;
     const metadata = Object.fromEntries(keys.map((key) => [key, `<${key}>`]));

@@ -45,6 +45,15 @@ test('SIGINT ends it with 0, too', async (t) => {
   await daemon.stop();
 });
 
+test('SIGHUP ends it, too, where there is no certificate to read anew: the terminal was closed', async (t) => {
+  const daemon = await startDaemon();
+  daemon.process.kill('SIGHUP');
+  await once(daemon.process, 'exit');
+  t.is(daemon.process.exitCode, 0);
+  t.is((await daemon.logged(({ msg }) => msg === 'stopping')).reason, 'SIGHUP');
+  await daemon.stop();
+});
+
 test('every line of stderr is a JSON object', async (t) => {
   const daemon = await startDaemon();
   const client = connectTo(daemon.address);

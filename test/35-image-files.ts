@@ -4,6 +4,7 @@ import sharp from 'sharp';
 import { engineBinding } from '../native/index.js';
 import type { Refusal } from '../server/errors/refusal.js';
 import { decodeImages, type ImageShape, placesIn, stage } from '../server/images/decode.js';
+import { decodeForeign } from '../server/images/foreign.js';
 
 const WIDTH = 8;
 const HEIGHT = 6;
@@ -130,6 +131,25 @@ async function promise(width: number, height: number): Promise<Uint8Array> {
   file.writeUInt32BE(crc32(file.subarray(12, 29)), 29);
   return file;
 }
+
+test('a file that libvips takes for a JPEG and that does not begin like one is refused: it would get around the limits for JPEG', async (t) => {
+  const file = Buffer.from(await pixels(rgb, 3).jpeg().toBuffer());
+  const odd = Buffer.concat([file.subarray(0, 2), Buffer.of(0x00), file.subarray(2)]);
+  t.is((await sharp(odd).metadata()).format, 'jpeg');
+  const refusal = await refusalOf(t, [odd], COLOUR);
+  t.is(refusal.reason, 'IMAGE_UNDECODABLE');
+  t.regex(refusal.metadata.problem ?? '', /does not begin like a file of the format jpeg/);
+});
+
+test('a file beyond 256 MiB is refused before it is read', async (t) => {
+  const read = (): Uint8Array => {
+    throw new Error('it was read');
+  };
+  const file = { byteLength: 256 * 1024 * 1024 + 1, read };
+  const refusal = await t.throwsAsync<Refusal>(decodeForeign(file, 3, null, async () => {}));
+  t.is(refusal.reason, 'IMAGE_UNDECODABLE');
+  t.deepEqual(refusal.metadata, { image: '3', problem: 'it has 268435457 bytes, the limit is 268435456' });
+});
 
 test('an image of very many pixels is refused by its header', async (t) => {
   const large = await refusalOf(t, [await promise(16_000, 16_000)], COLOUR);

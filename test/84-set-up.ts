@@ -39,6 +39,13 @@ test('where nothing is missing set-up says nothing and does nothing', async (t) 
   t.deepEqual(outcome, { status: 0, stdout: '', stderr: '' });
 });
 
+test('set-up compiles anew when anything has changed that is compiled', async (t) => {
+  const script = await readFile(`${ROOT}scripts/setup`, 'utf8');
+  const watched = /^compiled_code\(\)[^}]*\$\(checksum (.*)\)$/m.exec(script)?.[1]?.split(' ') ?? [];
+  const { include } = JSON.parse(await readFile(`${ROOT}tsconfig.build.json`, 'utf8')) as { include: string[] };
+  for (const path of include) t.true(watched.includes(path.split('/')[0] ?? ''), path);
+});
+
 test('an unknown argument of set-up is refused with its usage', async (t) => {
   const outcome = await run(`${ROOT}scripts/setup`, ['--everything']);
   t.is(outcome.status, 2);

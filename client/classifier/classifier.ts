@@ -26,7 +26,7 @@ import type { TrainResult } from './train_result.js';
  * A classifier on the server. Calls on one classifier are made one after the other, however many wait.
  *
  * Every method takes an AbortSignal and a timeout as its last argument, and rejects with a DlClassifierError that says what to mend. Calls
- * that read, `write` and the training calls are repeated where the connection broke; the others may be repeated by whoever knows what
+ * that read, `apply`, `write` and the training calls are repeated where the connection broke; the others may be repeated by whoever knows what
  * has become of them.
  */
 export class Classifier extends Handle {
@@ -98,6 +98,7 @@ export class Classifier extends Handle {
   /**
    * Classifies any number of images up to the server's limit (`getServerInfo`), batch_size at a time.
    *
+   * @throws ClassesNotSetError, WrongImageWidthError, ImageUndecodableError, LimitExceededError, ...
    * @example const [best] = await (await classifier.apply(['cat.jpg'])).all();
    */
   async apply(images: Images, options: RepeatableCallOptions & ImageOptions = {}): Promise<ApplyResult> {
@@ -124,8 +125,10 @@ export class Classifier extends Handle {
   /**
    * Stores the classifier with its parameters and its momentum in the server's model folder; a present file of that name is replaced.
    *
-   * @param fileName letters, digits, `.`, `_`, `-`; a missing ending means `.safetensors`
+   * @param fileName letters, digits, `.`, `_`, `-`, not beginning with `.`, at most 128 of them; not the name of a network. A missing ending means
+   * `.safetensors`
    * @returns its name as `readClassifier` takes it, and its size
+   * @throws WrongValueError, FileNotWritableError
    */
   async write(fileName: string, options: RepeatableCallOptions = {}): Promise<StoredFile> {
     const request = { classifier: this.handle, fileName };

@@ -10,7 +10,7 @@ import { decodeValues } from './values.js';
 export interface TrainResultValues {
   /** L = L_mn + E, the total loss. */
   readonly loss: number;
-  /** L_mn = -1/N * sum_n log f(x_n)[y_n]. */
+  /** L_mn = -1/N * sum_n c_n * log f(x_n)[y_n]; c_n is the weight of the image's class, 1 without `class_weights`. */
   readonly loss_multinomial_logistic: number;
   /** E = weight_prior / 2 * sum_k w_k^2. */
   readonly loss_regularization: number;
@@ -18,7 +18,7 @@ export interface TrainResultValues {
   readonly step: number;
   /** That of this step. */
   readonly learning_rate: number;
-  /** Euclidean norm of dL/dw over all trained values. */
+  /** Euclidean norm of dL/dw over all values that are trained (frozen layers are not), before `max_gradient_norm` shortens it. */
   readonly gradient_norm: number;
   /** 0..1, the share of the batch whose most confident class is not its label. */
   readonly top1_error: number;

@@ -1,5 +1,5 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
+import { writeWhole } from '../files/write_whole.js';
 import { CommandFailure } from './failure.js';
 import type { Session } from './session.js';
 import { mebibytes } from './table.js';
@@ -28,7 +28,7 @@ export function exportCommand(program: Command, session: Session): void {
         await using classifier = await client.readClassifier(name);
         const files: { file: string; sizeBytes: number }[] = [];
         const save = async (file: string, bytes: Buffer) => {
-          await writeWhole(file, bytes);
+          await write(file, bytes);
           files.push({ file, sizeBytes: bytes.byteLength });
         };
         if (onnx !== undefined) await save(onnx, await classifier.exportOnnx({ pixels }));
@@ -38,14 +38,10 @@ export function exportCommand(program: Command, session: Session): void {
     });
 }
 
-/** The file is there whole or not at all; a present one is replaced. */
-async function writeWhole(file: string, bytes: Buffer): Promise<void> {
-  const partial = `${file}.partial`;
+async function write(file: string, bytes: Buffer): Promise<void> {
   try {
-    await writeFile(partial, bytes);
-    await rename(partial, file);
+    await writeWhole(file, bytes);
   } catch (error) {
-    await rm(partial, { force: true });
     throw new CommandFailure(`${file} cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
   }
 }

@@ -1,6 +1,6 @@
 import { DlClassifierError, type ErrorDetails } from './error.js';
 
-// One class for each value of the contract's enum ErrorReason, in its order: HALCON's number, the gRPC status, the case.
+// One class for each value of the contract's enum ErrorReason: HALCON's number, the gRPC status, the case.
 
 /** 2450, NOT_FOUND: no such handle was ever given out, or it was cleared long ago. */
 export class UnknownHandleError extends DlClassifierError<'handle_kind'> {}
@@ -12,13 +12,13 @@ export class HandleClearedError extends DlClassifierError<'handle_kind'> {}
 export class WrongHandleKindError extends DlClassifierError<'handle_kind' | 'wanted_kind'> {}
 
 /** 5200, NOT_FOUND: no network and no stored classifier of this name. */
-export class FileNotFoundError extends DlClassifierError<'file_name'> {}
+export class FileNotFoundError extends DlClassifierError<'file_name' | 'problem' | 'remedy'> {}
 
 /** 7703, DATA_LOSS: a stored classifier whose bytes are not what was stored. */
 export class FileDamagedError extends DlClassifierError<'file_name' | 'problem'> {}
 
 /** 7703, INVALID_ARGUMENT: not a file that this service wrote, HALCON's own .hdl files included. */
-export class FileNotOursError extends DlClassifierError<'file_name' | 'problem'> {}
+export class FileNotOursError extends DlClassifierError<'file_name' | 'problem' | 'remedy'> {}
 
 /** 7782, FAILED_PRECONDITION: stored by a newer version. */
 export class FileTooNewError extends DlClassifierError<'file_name' | 'got_version' | 'supported_version'> {}
@@ -45,7 +45,7 @@ export class DuplicateClassesError extends DlClassifierError<'class' | 'first_in
 export class ClassesNotSetError extends DlClassifierError {}
 
 /** 7714, INVALID_ARGUMENT: an unknown label, an index out of range, a label left out, or not one label an image. */
-export class InvalidLabelError extends DlClassifierError<'image' | 'got' | 'got_count' | 'wanted_count'> {}
+export class InvalidLabelError extends DlClassifierError<'image' | 'got' | 'wanted' | 'got_count' | 'wanted_count'> {}
 
 /** 7800, INVALID_ARGUMENT: not batch_size * batch_size_multiplier images. */
 export class WrongImageCountError extends DlClassifierError<'got' | 'wanted' | 'batch_size' | 'batch_size_multiplier'> {}
@@ -78,7 +78,7 @@ export class UnsupportedChannelsError extends DlClassifierError<'got'> {}
 export class ChannelsNotExtendableError extends DlClassifierError {}
 
 /** 4104, RESOURCE_EXHAUSTED: the device has not enough memory; `largest_batch_size` is the largest batch_size that fits. */
-export class DeviceMemoryExhaustedError extends DlClassifierError<'largest_batch_size' | 'bytes'> {}
+export class DeviceMemoryExhaustedError extends DlClassifierError<'largest_batch_size' | 'bytes' | 'remedy'> {}
 
 /** 4204, FAILED_PRECONDITION: no usable GPU. */
 export class NoGpuError extends DlClassifierError<'problem' | 'remedy'> {}
@@ -89,7 +89,7 @@ export class CudnnMissingError extends DlClassifierError<'library' | 'remedy'> {
 /** 7718, FAILED_PRECONDITION: cuBLAS cannot be loaded. */
 export class CublasMissingError extends DlClassifierError<'library' | 'remedy'> {}
 
-/** 7720, FAILED_PRECONDITION: loss or gradient is NaN or infinite. */
+/** 7720, FAILED_PRECONDITION: loss or gradient is NaN or infinite, or a weight or statistic would become so. */
 export class StepDivergedError extends DlClassifierError<'loss' | 'gradient_norm'> {}
 
 /** INVALID_ARGUMENT: the upload ended before the declared bytes or without a commit. */
@@ -108,7 +108,7 @@ export class ClientStalledError extends DlClassifierError<'problem' | 'seconds'>
 export class StepMismatchError extends DlClassifierError<'got' | 'wanted'> {}
 
 /** RESOURCE_EXHAUSTED: more than the server admits in one call. */
-export class LimitExceededError extends DlClassifierError<'limit' | 'got' | 'maximum'> {}
+export class LimitExceededError extends DlClassifierError<'limit' | 'got' | 'maximum' | 'remedy'> {}
 
 /** RESOURCE_EXHAUSTED: the server has too much to do or too much open now. The same call may succeed later. */
 export class ServerBusyError extends DlClassifierError<'limit'> {}
@@ -122,8 +122,8 @@ export class ServerStoppingError extends DlClassifierError {}
 /** UNAVAILABLE: the GPU is lost until the server is started anew; it will stop by itself. */
 export class DeviceLostError extends DlClassifierError<'gpu' | 'problem'> {}
 
-/** INTERNAL: the model folder cannot be written. */
-export class FileNotWritableError extends DlClassifierError<'file_name' | 'problem'> {}
+/** INTERNAL: the model folder cannot be written; with `replaced` the new file is in its place all the same, and may not survive a loss of power. */
+export class FileNotWritableError extends DlClassifierError<'file_name' | 'problem' | 'replaced'> {}
 
 /** INTERNAL: a defect of the server. */
 export class InternalError extends DlClassifierError<'problem'> {}
@@ -132,7 +132,9 @@ export class InternalError extends DlClassifierError<'problem'> {}
 export class InvalidRequestError extends DlClassifierError<'field' | 'problem'> {}
 
 /** 7703, INVALID_ARGUMENT: weights that are not those of the network; one pattern a line, `layer1.{0,1}.bn1.bias` are two tensors. */
-export class WeightsDoNotFitError extends DlClassifierError<'file_name' | 'network' | 'problem' | 'missing' | 'extra' | 'misshapen'> {}
+export class WeightsDoNotFitError extends DlClassifierError<
+  'file_name' | 'network' | 'problem' | 'missing' | 'extra' | 'misshapen' | 'remedy'
+> {}
 
 /** NOT_FOUND: references to images that are not stored. */
 export class UnknownImagesError extends DlClassifierError<'count' | 'image'> {

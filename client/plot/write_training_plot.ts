@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { writeWhole } from '../files/write_whole.js';
 import { text } from './svg.js';
 import { type TrainingPlotOptions, type TrainingProgress, trainingPlot } from './training_plot.js';
 
@@ -21,15 +20,7 @@ export async function writeTrainingPlot(
 ): Promise<void> {
   const format = FORMATS[extname(file).toLowerCase()];
   if (format === undefined) throw new RangeError(`${file}: a plot is written as .html or .svg`);
-  const content = format(trainingPlot(progress, options), options);
-  const temporary = `${file}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(temporary, content);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeWhole(file, format(trainingPlot(progress, options), options));
 }
 
 const FORMATS: Readonly<Record<string, (svg: string, options: TrainingPlotOptions) => string>> = {

@@ -32,7 +32,8 @@ export interface ConnectOptions {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * The same for calls that carry images or whole classifiers: trainBatch, apply, write, serialize, deserialize.
+   * The same for calls that carry images or whole classifiers: trainBatch, apply, readClassifier, write, serialize, deserialize, importWeights, exportOnnx and
+   * exportSafetensors, storing images, and each answer that trainBatches waits for.
    *
    * @default 600000
    */

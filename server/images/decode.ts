@@ -76,8 +76,8 @@ export async function decodeImages(
     };
     const file = { source: images.files, sourceOffset: starts[index] ?? 0, sourceBytes: images.sizes[index] ?? 0, pixels: null };
     if (isNative(file.source.read(file.sourceOffset, Math.min(file.sourceBytes, SIGNATURE_BYTES)))) return prepare({ ...file, ...goal });
-    const bytes = () => file.source.read(file.sourceOffset, file.sourceBytes);
-    await decodeForeign(bytes, position, preprocessing === null ? shape : null, async ({ data, ...pixels }) => {
+    const foreign = { byteLength: file.sourceBytes, read: () => file.source.read(file.sourceOffset, file.sourceBytes) };
+    await decodeForeign(foreign, position, preprocessing === null ? shape : null, async ({ data, ...pixels }) => {
       const source = stage([data]);
       try {
         await prepare({ source, sourceOffset: 0, sourceBytes: data.byteLength, pixels, ...goal });

@@ -11,6 +11,13 @@ export interface DecodedPixels {
   readonly channels: 1 | 2 | 3 | 4;
 }
 
+/** A file that is in memory elsewhere. */
+export interface ForeignFile {
+  readonly byteLength: number;
+  /** Copies its bytes. */
+  read(): Uint8Array;
+}
+
 /** What an image must be that is not to be changed. */
 export interface ExactSize {
   readonly width: number;
@@ -18,7 +25,7 @@ export interface ExactSize {
   readonly channels: 1 | 3;
 }
 
-/** The formats of the contract; libvips would open many more, SVG and PDF among them. JPEG and PNG do not come here. */
+/** The formats of the contract; libvips would open many more, SVG and PDF among them. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Tiff', 'Nsgif'];
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: LOADERS.map((format) => `VipsForeignLoad${format}Buffer`) });
@@ -26,6 +33,12 @@ sharp.unblock({ operation: LOADERS.map((format) => `VipsForeignLoad${format}Buff
 sharp.cache(false);
 // One thread an image, several images at once.
 sharp.concurrency(1);
+
+/** Those that are decoded here. JPEG and PNG are decoded natively, within limits of their own, which no file gets around that libvips takes for one. */
+const FORMATS: ReadonlySet<string> = new Set(['webp', 'tiff', 'gif']);
+
+/** Bytes of one file, as for JPEG and PNG. */
+const FILE_LIMIT = 256 * 1024 * 1024;
 
 /** Pixels of one file, all of which libvips holds at once. */
 const PIXEL_LIMIT = 8192 * 8192;
@@ -45,23 +58,26 @@ const pixelsSlot = limitConcurrency(DECODED_AT_ONCE);
  * Decodes WebP, TIFF or GIF by libvips to 8 bits a channel: of 16 bits the upper 8 are taken, of several pages or frames the first. EXIF
  * orientation and colour profiles are not applied.
  *
- * @param file is asked for when its turn comes
+ * @param file its bytes are read when its turn comes
  * @param exact what the header must promise before a pixel is decoded; null where any size will do, and CMYK, which becomes RGB
  * @param use the pixels are there until it settles, and no longer: a small file may hold many
  * @throws Refusal IMAGE_UNDECODABLE, WRONG_IMAGE_WIDTH, WRONG_IMAGE_HEIGHT or WRONG_IMAGE_CHANNELS with the index of the image; what `use` throws
  */
 export function decodeForeign(
-  file: () => Uint8Array,
+  file: ForeignFile,
   index: number,
   exact: ExactSize | null,
   use: (pixels: DecodedPixels) => Promise<void>,
 ): Promise<void> {
-  return pixelsSlot(async () => use(await decode(file(), index, exact)));
+  return pixelsSlot(async () => use(await decode(file, index, exact)));
 }
 
-function decode(file: Uint8Array, index: number, exact: ExactSize | null): Promise<DecodedPixels> {
+function decode({ byteLength, read }: ForeignFile, index: number, exact: ExactSize | null): Promise<DecodedPixels> {
   return decodeSlot(async () => {
-    const open = async () => sharp(file, { failOn: 'error', pages: 1, ignoreIcc: true, limitInputPixels: PIXEL_LIMIT });
+    if (byteLength > FILE_LIMIT) {
+      throw refuse('IMAGE_UNDECODABLE', { image: index, problem: `it has ${byteLength} bytes, the limit is ${FILE_LIMIT}` });
+    }
+    const open = async () => sharp(read(), { failOn: 'error', pages: 1, ignoreIcc: true, limitInputPixels: PIXEL_LIMIT });
     const image = await undecodable(index, open);
     const header = await undecodable(index, () => image.metadata());
     checkHeader(header, index, exact);
@@ -74,6 +90,12 @@ function decode(file: Uint8Array, index: number, exact: ExactSize | null): Promi
 
 /** Checks what the header says before any pixel is decoded. */
 function checkHeader(header: Metadata, index: number, exact: ExactSize | null): void {
+  if (!FORMATS.has(header.format)) {
+    throw refuse('IMAGE_UNDECODABLE', {
+      image: index,
+      problem: `it does not begin like a file of the format ${header.format}, which it is`,
+    });
+  }
   if (exact !== null) {
     if (header.width !== exact.width) throw refuse('WRONG_IMAGE_WIDTH', { image: index, got: header.width, wanted: exact.width });
     if (header.height !== exact.height) throw refuse('WRONG_IMAGE_HEIGHT', { image: index, got: header.height, wanted: exact.height });

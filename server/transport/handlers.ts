@@ -128,7 +128,7 @@ async function sendAll<Response>(
   }
 }
 
-/** What the three kinds of call have in common. */
+/** What calls of all kinds have in common. */
 type AnyCall = Pick<ServerReadableStream<unknown, unknown>, 'cancelled' | 'getPeer' | 'getPath'> & {
   on(event: 'cancelled', listener: () => void): unknown;
 };
