@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Precision } from '../client/index.js';
 
-export const DATA_SETS = ['fashion-mnist', 'mnist', 'cifar10'] as const;
+const DATA_SETS = ['fashion-mnist', 'mnist', 'cifar10'] as const;
 export type DataSetName = (typeof DATA_SETS)[number];
 
 /** What the demonstration is asked to do. */

@@ -3,7 +3,7 @@ import type { Config, LogLevel, TlsFiles } from './config.js';
 import { CONFIG_OPTIONS, type ConfigOption } from './config_options.js';
 import { StartError } from './start_error.js';
 
-export const ENVIRONMENT_PREFIX = 'DL_CLASSIFIERD_';
+const ENVIRONMENT_PREFIX = 'DL_CLASSIFIERD_';
 
 /** Ends the start of the daemon; what there is to say was printed already. */
 export class CommandLineExit extends Error {

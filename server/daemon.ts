@@ -11,7 +11,7 @@ import { unlessHanging } from './devices/hanging.js';
 import { openImageStore } from './image_store/open_image_store.js';
 import type { Logger } from './log.js';
 import { openModelFolder } from './model_folder.js';
-import { createServerState, type ServerState } from './state.js';
+import { ServerState } from './state.js';
 import { ModelFolder } from './store/model_folder.js';
 import { createGrpcServer } from './transport/grpc_server.js';
 import { Health } from './transport/health.js';
@@ -73,7 +73,7 @@ export async function startDaemon(config: Config, log: Logger): Promise<Daemon> 
   };
   const images = await openImageStore(store, log);
   const devices = new Devices({ binding, threads: config.threads, memoryBytes: limits.memoryBytes, log });
-  const state = createServerState({ binding, devices, modelFolder, images, limits, log });
+  const state = new ServerState({ binding, devices, modelFolder, images, limits, log });
   try {
     return await serve(config, identity, state, log);
   } catch (error) {

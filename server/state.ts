@@ -122,7 +122,3 @@ export class ServerState {
     };
   }
 }
-
-export function createServerState(options: ServerOptions): ServerState {
-  return new ServerState(options);
-}

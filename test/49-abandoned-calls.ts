@@ -14,7 +14,7 @@ import { deserializeClassifier } from '../server/rpc/deserialize_classifier.js';
 import { readClassifier } from '../server/rpc/read_classifier.js';
 import { serializeClassifier } from '../server/rpc/serialize_classifier.js';
 import { setParam } from '../server/rpc/set_param.js';
-import { createServerState, type ServerState } from '../server/state.js';
+import { ServerState } from '../server/state.js';
 import { noiseBatch } from './support/classifier.js';
 import { uploadMessages } from './support/upload_messages.js';
 import { applyMessages, deserializeMessages, named } from './support/wire.js';
@@ -30,7 +30,7 @@ test.beforeEach(async (t) => {
   const devices = new Devices({ binding, threads: 1, memoryBytes: null, log });
   const store = { folder: join(folder, 'images'), named: true, maximumBytes: null, maximumImageBytes: 2 ** 20, maximumPixelBytes: 2 ** 20 };
   const images = await openImageStore(store, log);
-  t.context = { folder, server: createServerState({ binding, devices, modelFolder: folder, images, limits, log }) };
+  t.context = { folder, server: new ServerState({ binding, devices, modelFolder: folder, images, limits, log }) };
 });
 
 test.afterEach.always(async (t) => {

@@ -19,7 +19,7 @@ export function encodeValue(name: string, value: unknown, real: boolean): ParamV
   throw new TypeError(`${name}: ${inspect(value)} is no number, string, truth value or map of strings`);
 }
 
-export function decodeValue({ value }: ParamValue): Value {
+function decodeValue({ value }: ParamValue): Value {
   switch (value?.$case) {
     case 'intValue':
       return Number(value.value);

@@ -37,11 +37,11 @@ int measure(int64_t batch, Precision precision) {
     int64_t workspace_bytes = 0;
     for (const Candidate& candidate : found) workspace_bytes = std::max(workspace_bytes, candidate.workspace_bytes);
     const DeviceMemory input(values * 4), output(values * 4), filter(filters * 4), workspace(workspace_bytes);
-    const OperationGraph operations(shape);
+    const OperationGraph operations(shape, device.handles().cudnn());
     std::string timed;
     double best = 0;
     for (const Candidate& candidate : found) {
-      auto plan = ExecutionPlan::make(operations, candidate.choice, device.target().properties());
+      auto plan = ExecutionPlan::make(operations, candidate.choice, device.handles().cudnn());
       if (!plan) continue;
       plan->bind({input.data(), filter.data(), output.data(), workspace.data()});
       const auto seconds = seconds_of(*plan, device.handles());

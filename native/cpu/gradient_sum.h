@@ -16,7 +16,7 @@ class GradientSum {
     sources_ = builder.read_gradient(node);
     size_ = builder.layout_of(node).size();
     target_ = sources_.front();
-    if (sources_.size() > 1 && !builder.can_overwrite(target_))
+    if (sources_.size() > 1 && !builder.can_sum_in_place(sources_))
       target_ = builder.scratch(size_ * static_cast<int64_t>(sizeof(T)));
   }
 

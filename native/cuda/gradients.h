@@ -23,7 +23,7 @@ class IncomingGradient {
       sources_.clear();
       return;
     }
-    if (!builder.can_overwrite(first_)) first_ = builder.scratch(size_ * static_cast<int64_t>(sizeof(T)));
+    if (!builder.can_sum_in_place(sources_)) first_ = builder.scratch(size_ * static_cast<int64_t>(sizeof(T)));
   }
 
   BufferId first() const { return first_; }

@@ -87,7 +87,7 @@ void MatrixProduct::bind(const Arena& arena, const Handles& handles) {
   const cublasStatus_t status =
       lt.cublasLtMatmulAlgoGetHeuristic(handles.cublas(), description, b_layout_.get(), a_layout_.get(), c_layout_.get(),
                                         c_layout_.get(), preference.get(), 1, &proposal, &found);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || found == 0) {
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) {
     throw Error(Reason::kInternal, "cuBLASLt " + lt.version() + " has no algorithm for a product of " + std::to_string(c_.rows) +
                                        " x " + std::to_string(c_.columns) + " values on this device");
   }

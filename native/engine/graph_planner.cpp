@@ -80,9 +80,16 @@ void GraphPlanner::give_gradient(int node_index, BufferId buffer) {
   arena_.use(buffer, backward_time(producer_[static_cast<size_t>(node_index)]));
 }
 
-std::optional<BufferId> GraphPlanner::gradient_to_add_to(int node_index) {
+bool GraphPlanner::can_sum_in_place(const std::vector<BufferId>& contributions) const {
+  const BufferId first = contributions.front();
+  const bool again =
+      contributions.size() > 2 && std::find(contributions.begin() + 2, contributions.end(), first) != contributions.end();
+  return can_overwrite(first) && !again;
+}
+
+std::optional<BufferId> GraphPlanner::gradient_to_add_to(int node_index, BufferId operand) {
   for (const BufferId buffer : gradients_[static_cast<size_t>(node_index)]) {
-    if (gradient_owners_[static_cast<size_t>(buffer)] != 1) continue;
+    if (buffer == operand || gradient_owners_[static_cast<size_t>(buffer)] != 1) continue;
     arena_.use(buffer, now_);
     return buffer;
   }

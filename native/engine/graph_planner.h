@@ -62,9 +62,12 @@ class GraphPlanner {
   std::vector<BufferId> read_gradient(int node_index);
   /// Makes a contribution of a buffer that holds it already or will hold it before this operation ends.
   void give_gradient(int node_index, BufferId buffer);
-  /// A contribution to the gradient of a node's output that is there already and is read for nothing else: what is added to it
-  /// needs no memory of its own and no pass that adds it up. Used now.
-  std::optional<BufferId> gradient_to_add_to(int node_index);
+  /// Whether contributions that were read can be added up where the first of them lies: nobody but the present operation needs
+  /// what is there, nor does it itself once the second has been added.
+  bool can_sum_in_place(const std::vector<BufferId>& contributions) const;
+  /// A contribution to the gradient of a node's output that is there already and is read for nothing else, not as `operand` of
+  /// the present operation either: what is added to it needs no memory of its own and no pass that adds it up. Used now.
+  std::optional<BufferId> gradient_to_add_to(int node_index, BufferId operand);
 
  private:
   int backward_time(int operation) const { return 2 * static_cast<int>(operations_.size()) - 1 - operation; }

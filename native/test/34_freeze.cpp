@@ -161,8 +161,8 @@ TEST_CASE("bfloat16 keeps frozen layers, too, and trains the others") {
 TEST_CASE("the plan of a frozen network needs less memory, which is told before; thawing brings back the plan that was") {
   Model model(device(), residual_network(), kImage, 38);
   const Names all = layers_with_tensors(model.graph());
-  const PlanOptions free{16, Precision::kFloat32, false};
-  const PlanOptions frozen{16, Precision::kFloat32, false, {all.begin(), all.end() - 1}};
+  const PlanOptions free{16, Precision::kFloat32, true};
+  const PlanOptions frozen{16, Precision::kFloat32, true, {all.begin(), all.end() - 1}};
   const MemoryPlan planned = model.plan_memory(frozen);
   CHECK(planned.training_bytes < model.plan_memory(free).training_bytes);
   CHECK(planned.inference_bytes == model.plan_memory(free).inference_bytes);

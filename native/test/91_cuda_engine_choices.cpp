@@ -56,6 +56,17 @@ TEST_CASE("what was chosen before candidates had knobs is not read") {
   CHECK_FALSE(cuda::ChoiceCache(folder.path, "device").find("a"));
 }
 
+TEST_CASE("what a process has chosen stays for it, whatever another one chooses: plans are bound with it") {
+  const Folder folder;
+  cuda::ChoiceCache first(folder.path, "device");
+  cuda::ChoiceCache beside(folder.path, "device");
+  first.add("a", kChoice);
+  beside.add("a", {7, {}});
+  first.add("b", kChoice);
+  CHECK(first.find("a") == kChoice);
+  CHECK(beside.find("a") == cuda::EngineChoice{7, {}});
+}
+
 TEST_CASE("two devices of a process that are of one kind write one file, and who reads it finds all of it") {
   const Folder folder;
   constexpr int kKeys = 200;

@@ -3,12 +3,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <set>
+#include <string>
 
 #include "cuda/convolution/candidates.h"
 #include "cuda/convolution/execution_plan.h"
 #include "engine/error.h"
 #include "test/h100.h"
+#include "test/refusal.h"
 
 namespace dl::test {
 namespace {
@@ -68,6 +71,21 @@ TEST_CASE("every convolution of ResNet-50 has candidates for a Hopper GPU in eac
             CHECK(choices.insert(to_text(candidate.choice)).second);
           }
         }
+}
+
+TEST_CASE("how many candidates are timed can be limited, by a number that makes sense") {
+  constexpr const char* kName = "DL_CLASSIFIER_CONVOLUTION_CANDIDATES";
+  const char* before = std::getenv(kName);
+  const std::string kept = before == nullptr ? "" : before;
+  setenv(kName, "", 1);
+  CHECK(cuda::most_candidates() == cuda::kMostCandidates);
+  setenv(kName, "3", 1);
+  CHECK(cuda::most_candidates() == 3);
+  for (const char* wrong : {"0", "25", "-1", "3x", "many"}) {
+    setenv(kName, wrong, 1);
+    CHECK(refuses(Reason::kInvalidArgument, [] { cuda::most_candidates(); }));
+  }
+  setenv(kName, kept.c_str(), 1);
 }
 
 TEST_CASE("a candidate is an engine with the knobs that the heuristics set, and can be made again from its text") {

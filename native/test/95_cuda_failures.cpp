@@ -124,7 +124,7 @@ TEST_CASE("work that is repeated is a graph from its second time on") {
 }
 
 TEST_CASE("work that cannot be captured is done without a graph, until it is another") {
-  for (const int stage : {-1, 0, 1, 2}) {
+  for (const int stage : {-1, 0, 1, 2, 3}) {
     CAPTURE(stage);
     Counting counting;
     counting.fails_in_capture = stage < 0;

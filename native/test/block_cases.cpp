@@ -106,6 +106,21 @@ std::vector<EngineCase> block_cases() {
     network.join(Add{}, {first, third});
     add("a layer that two sums and a ReLU read", network.then(Relu{}).classify(3), {3, 6, 6});
   }
+  for (const int64_t groups : {1, 16}) {
+    Network network(3);
+    const std::string input = unit(network, convolution(16)).last();
+    network.join(Add{}, {network.then(convolution(16, 3, 1, 1, groups)).last(), input});
+    add("a convolution added to what it reads, " + std::to_string(groups) + " groups", network.classify(3), {3, 6, 6});
+  }
+  {
+    Network network(3);
+    const std::string x = unit(network, convolution(16)).last();
+    const std::string inner = network.join(Add{}, {x, network.then(convolution(16)).last()}).last();
+    const std::string beside = network.from(x, convolution(16, 1, 1, 0)).last();
+    const std::string outer = network.join(Add{}, {inner, x}).last();
+    network.join(Add{}, {outer, beside});
+    add("a layer that gets one gradient twice, and another between", network.classify(3), {3, 6, 6});
+  }
   {
     Network network(3);
     const std::string shortcut = network.then(convolution(16)).last();

@@ -5,6 +5,8 @@ import { agreementTable } from '../../bench/agreement/table.js';
 import { loadTable } from '../../bench/load/table.js';
 import { markdown } from '../../bench/result.js';
 import { wireTable } from '../../bench/wire/table.js';
+import { applyResults } from '../../server/classifier/apply_result.js';
+import { trainResults } from '../../server/classifier/train_result.js';
 import { environmentVariable } from '../../server/command_line.js';
 import { CONFIG_OPTIONS } from '../../server/config_options.js';
 import { catalogue, type Reason } from '../../server/errors/catalogue.js';
@@ -72,6 +74,13 @@ function errorTable(): string {
   return table(['number', 'reason', 'status', 'retry', 'case and metadata'], rows);
 }
 
+function resultTable(results: readonly { readonly name: string; readonly documentation: string }[]): string {
+  return table(
+    ['name', 'meaning'],
+    results.map(({ name, documentation }) => [code(name), documentation]),
+  );
+}
+
 function networkTable(): string {
   const rows = networks.map((network) => [
     code(network.name),
@@ -99,6 +108,8 @@ export const sections: Readonly<Record<string, () => string>> = {
   operations: () => operations('classifier_service.proto'),
   'image-operations': () => operations('image_service.proto'),
   parameters: parameterTable,
+  'train-results': () => resultTable(trainResults),
+  'apply-results': () => resultTable(applyResults),
   errors: errorTable,
   networks: networkTable,
   flags: flagTable,

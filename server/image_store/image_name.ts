@@ -11,7 +11,7 @@ export type ImageKind = 'encoded' | `${'uint8' | 'float32'}-${number}x${number}x
 /** SHA-256 of the image's bytes in lower-case hexadecimal digits, and its kind: `9f86...0a08.uint8-224x224x3`. */
 export type ImageName = `${string}.${ImageKind}`;
 
-export const DIGEST_BYTES = 32;
+const DIGEST_BYTES = 32;
 
 /** @throws Refusal INVALID_REQUEST of a shape that no image has */
 export function imageKind({ format, width, height, channels }: Omit<ImagesDescription, 'count'>): ImageKind {

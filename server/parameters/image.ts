@@ -7,7 +7,7 @@ import { type Draft, type ParameterDefinition, parameter, type SetEnvironment } 
 const MAXIMUM_SIZE = 32_768n;
 
 /** What float images must lie in. */
-export const IMAGE_RANGE = { min: -127, max: 128 } as const;
+const IMAGE_RANGE = { min: -127, max: 128 } as const;
 
 const SIZE_RANGE = `an integer from the network's minimum to ${MAXIMUM_SIZE}`;
 const MINIMA = networks.map(({ name, minSize }) => `${name} ${minSize}`).join(', ');

@@ -2,14 +2,14 @@ import { refuse } from '../errors/refusal.js';
 import { parseFileName } from '../networks/index.js';
 
 /** The ending of what WriteClassifier stores. */
-export const FILE_ENDING = '.safetensors';
+const FILE_ENDING = '.safetensors';
 /** Scripts for HALCON write such names; what is stored is a safetensors file all the same. */
 const HALCON_ENDING = '.hdl';
 
 const ALLOWED = `letters, digits, ".", "_" and "-", 1 to 128 of them and "${FILE_ENDING}", not beginning with "."`;
 
 /** Names no folder, no hidden and no temporary file. */
-export function isFileName(fileName: string): boolean {
+function isFileName(fileName: string): boolean {
   const stem = fileName.endsWith(FILE_ENDING) ? fileName.slice(0, -FILE_ENDING.length) : fileName;
   return /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/.test(stem);
 }

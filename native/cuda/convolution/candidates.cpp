@@ -1,9 +1,13 @@
 #include "cuda/convolution/candidates.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
 #include <optional>
+#include <string>
 
 #include "cuda/convolution/execution_plan.h"
+#include "engine/error.h"
 
 namespace dl::cuda {
 namespace {
@@ -14,16 +18,17 @@ bool has(const Notes& notes, cudnnBackendNumericalNote_t note) {
   return std::find(notes.begin(), notes.end(), note) != notes.end();
 }
 
-/// Whether an engine with these notes may be used. cuDNN's compute type for float32 tensors is float32 in name only: what rounds
-/// the inputs first says so in a note.
+/// Whether an engine with these notes may be used. cuDNN's compute type for float32 tensors is float32 in name only: what
+/// computes in TF32 says that it uses tensor cores, what takes the inputs further down, to half precision and its range, that it
+/// converts them.
 bool allowed(const Notes& notes, const ConvolutionRules& rules) {
-  if (has(notes, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) return false;
+  if (has(notes, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) || has(notes, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))
+    return false;
   if (rules.deterministic && has(notes, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
   if (rules.precision != Precision::kFloat32) return true;
   // Large tiles of Winograd's and Fourier's transforms lose more digits than a sum in float32 does.
-  return !has(notes, CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && !has(notes, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) &&
-         !has(notes, CUDNN_NUMERICAL_NOTE_FFT) && !has(notes, CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6) &&
-         !has(notes, CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13);
+  return !has(notes, CUDNN_NUMERICAL_NOTE_TENSOR_CORE) && !has(notes, CUDNN_NUMERICAL_NOTE_FFT) &&
+         !has(notes, CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6) && !has(notes, CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13);
 }
 
 std::optional<Candidate> candidate(const OperationGraph& graph, const Descriptor& configuration, const ConvolutionRules& rules,
@@ -52,6 +57,21 @@ void add_new(std::vector<Candidate>& found, const Candidate& next) {
 }
 
 }  // namespace
+
+size_t most_candidates() {
+  constexpr const char* kName = "DL_CLASSIFIER_CONVOLUTION_CANDIDATES";
+  const char* said = std::getenv(kName);
+  if (said == nullptr || *said == '\0') return kMostCandidates;
+  const std::string text = said;
+  size_t most = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), most);
+  if (error != std::errc{} || end != text.data() + text.size() || most < 1 || most > kMostCandidates) {
+    throw Error(Reason::kInvalidArgument,
+                std::string(kName) + " is '" + text + "'; give an integer from 1 to " + std::to_string(kMostCandidates),
+                {{"argument", kName}});
+  }
+  return most;
+}
 
 std::vector<Candidate> candidates(const ConvolutionShape& shape, const ConvolutionRules& rules, const Descriptor& device,
                                   size_t most) {

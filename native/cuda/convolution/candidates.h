@@ -19,6 +19,10 @@ struct Candidate {
 /// last are their last choice.
 constexpr size_t kMostCandidates = 24;
 
+/// The same, or what the environment variable DL_CLASSIFIER_CONVOLUTION_CANDIDATES says, for programs with many convolutions that
+/// are computed seldom. Throws kInvalidArgument where that is no integer from 1 to kMostCandidates.
+size_t most_candidates();
+
 /// Scratch memory of one convolution at most; what wants more is no candidate.
 constexpr int64_t kMostWorkspaceBytes = int64_t{64} << 20;
 
@@ -31,6 +35,6 @@ constexpr int64_t kMostTensorCoreWorkspaceBytes = int64_t{2} << 30;
 /// its models, and only where they know nothing its list of engines that work anyhow. No memory of the device is taken. Empty
 /// where cuDNN cannot compute the convolution on this device. Throws kInternal where it does not know such sizes.
 std::vector<Candidate> candidates(const ConvolutionShape& shape, const ConvolutionRules& rules, const Descriptor& device,
-                                  size_t most = kMostCandidates);
+                                  size_t most = most_candidates());
 
 }  // namespace dl::cuda

@@ -38,7 +38,8 @@ void ChoiceCache::read() {
   while (std::getline(file, line) && !file.eof()) {
     const size_t space = line.find(' ');
     if (space == std::string::npos) continue;
-    if (const auto choice = to_choice(line.substr(space + 1))) choices_[line.substr(0, space)] = *choice;
+    // What this process has chosen stays: plans are bound with it, and later ones must compute the same.
+    if (const auto choice = to_choice(line.substr(space + 1))) choices_.try_emplace(line.substr(0, space), *choice);
   }
 }
 

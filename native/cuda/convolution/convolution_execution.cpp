@@ -9,10 +9,10 @@ namespace dl::cuda {
 void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, const Handles& handles, Target& target) {
   pointers.workspace = arena.at<void>(workspace_);
   pointers_ = pointers;
-  const OperationGraph graph(shape_);
+  const OperationGraph graph(shape_, handles.cudnn());
   const std::string key = key_of(shape_, rules_);
   if (const auto known = target.choices().find(key)) {
-    plan_ = ExecutionPlan::make(graph, *known, target.properties());
+    plan_ = ExecutionPlan::make(graph, *known, handles.cudnn());
     if (plan_ && plan_->workspace_bytes() <= workspace_bytes_) {
       plan_->bind(pointers);
       return;
@@ -22,7 +22,7 @@ void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, 
   bool starved = false;
   double best_seconds = std::numeric_limits<double>::infinity();
   for (const Candidate& candidate : target.candidates(shape_, rules_)) {
-    auto plan = ExecutionPlan::make(graph, candidate.choice, target.properties());
+    auto plan = ExecutionPlan::make(graph, candidate.choice, handles.cudnn());
     if (!plan || plan->workspace_bytes() > workspace_bytes_) continue;
     plan->bind(pointers);
     const auto seconds = seconds_of(*plan, handles, best_seconds);

@@ -29,6 +29,7 @@ class Descriptor {
   void set(cudnnBackendAttributeName_t name, cudnnBackendHeurMode_t value) { set(name, CUDNN_TYPE_HEUR_MODE, 1, &value); }
   void set(cudnnBackendAttributeName_t name, cudnnBackendKnobType_t value) { set(name, CUDNN_TYPE_KNOB_TYPE, 1, &value); }
   void set(cudnnBackendAttributeName_t name, float value) { set(name, CUDNN_TYPE_FLOAT, 1, &value); }
+  void set(cudnnBackendAttributeName_t name, cudnnHandle_t handle) { set(name, CUDNN_TYPE_HANDLE, 1, &handle); }
   void set(cudnnBackendAttributeName_t name, void* pointer) { set(name, CUDNN_TYPE_VOID_PTR, 1, &pointer); }
   void set(cudnnBackendAttributeName_t name, const std::string& text) {
     set(name, CUDNN_TYPE_CHAR, static_cast<int64_t>(text.size()) + 1, text.c_str());

@@ -5,13 +5,15 @@
 #include <vector>
 
 namespace dl::cuda {
+namespace {
 
-std::optional<ExecutionPlan> ExecutionPlan::make(const OperationGraph& graph, const EngineChoice& choice,
-                                                 const Descriptor& device) {
+/// A finalised plan; `properties` is null where the graph's handle tells the device.
+std::optional<Descriptor> compile(const OperationGraph& graph, const EngineChoice& choice, const Descriptor* properties,
+                                  cudnnHandle_t handle) {
   Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph.descriptor());
   engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, choice.engine);
-  engine.set(CUDNN_ATTR_ENGINE_DEVICEPROP, device);
+  if (properties != nullptr) engine.set(CUDNN_ATTR_ENGINE_DEVICEPROP, *properties);
   if (!engine.try_finalize()) return std::nullopt;
 
   std::vector<Descriptor> knobs;
@@ -28,9 +30,25 @@ std::optional<ExecutionPlan> ExecutionPlan::make(const OperationGraph& graph, co
 
   Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-  plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, device);
+  if (properties != nullptr)
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *properties);
+  else
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle);
   if (!plan.try_finalize()) return std::nullopt;
-  return ExecutionPlan(std::move(plan));
+  return plan;
+}
+
+}  // namespace
+
+std::optional<ExecutionPlan> ExecutionPlan::make(const OperationGraph& graph, const EngineChoice& choice,
+                                                 const Descriptor& device) {
+  auto plan = compile(graph, choice, &device, nullptr);
+  return plan ? std::optional(ExecutionPlan(std::move(*plan))) : std::nullopt;
+}
+
+std::optional<ExecutionPlan> ExecutionPlan::make(const OperationGraph& graph, const EngineChoice& choice, cudnnHandle_t handle) {
+  auto plan = compile(graph, choice, nullptr, handle);
+  return plan ? std::optional(ExecutionPlan(std::move(*plan))) : std::nullopt;
 }
 
 void ExecutionPlan::bind(const ConvolutionPointers& pointers) {

@@ -19,8 +19,10 @@ struct ConvolutionPointers {
 /// A convolution compiled for a device.
 class ExecutionPlan {
  public:
-  /// Nothing where the engine cannot do it after all.
+  /// For a device that is described, to be examined. Nothing where the engine cannot do it after all.
   static std::optional<ExecutionPlan> make(const OperationGraph& graph, const EngineChoice& choice, const Descriptor& device);
+  /// For the device of the handle that the graph has, too, to be executed. Nothing where the engine cannot do it after all.
+  static std::optional<ExecutionPlan> make(const OperationGraph& graph, const EngineChoice& choice, cudnnHandle_t handle);
 
   int64_t workspace_bytes() const { return plan_.integer(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE); }
   /// Gives the tensors their memory, for all executions that follow.

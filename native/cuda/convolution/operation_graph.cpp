@@ -111,9 +111,11 @@ Descriptor device_properties(const std::string& json) {
   return properties;
 }
 
-OperationGraph::OperationGraph(const ConvolutionShape& shape) : graph_(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
+OperationGraph::OperationGraph(const ConvolutionShape& shape, cudnnHandle_t handle)
+    : graph_(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
   operations_.push_back(operation(shape));
   graph_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_);
+  if (handle != nullptr) graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle);
   graph_.finalize();
 }
 

@@ -18,7 +18,8 @@ Descriptor device_properties(const std::string& json);
 /// A convolution as cuDNN's graph interface wants it; pointers are 16-byte aligned.
 class OperationGraph {
  public:
-  explicit OperationGraph(const ConvolutionShape& shape);
+  /// `handle` of the device that is to compute it; null where plans are examined only.
+  explicit OperationGraph(const ConvolutionShape& shape, cudnnHandle_t handle = nullptr);
 
   const Descriptor& descriptor() const { return graph_; }
 

@@ -40,7 +40,8 @@ Cudnn open() {
   DL_RESOLVE(cudnnBackendExecute);
 #undef DL_RESOLVE
   if (functions.cudnnGetVersion() < kOldestCudnn)
-    throw missing(library.file() + " is version " + functions.version() + ", which is too old");
+    throw missing(library.file() + " is version " + functions.version() +
+                  ", which is too old (LD_LIBRARY_PATH can name the folder of a newer one)");
   return functions;
 }
 

@@ -46,7 +46,7 @@ class ConvolutionOperation final : public Operation {
     data.direction = ConvolutionShape::Direction::kData;
     ConvolutionShape added = data;
     added.added = true;
-    const auto to_add_to = is_computable(builder, added) ? builder.gradient_to_add_to(input_) : std::nullopt;
+    const auto to_add_to = is_computable(builder, added) ? builder.gradient_to_add_to(input_, gradient_.first()) : std::nullopt;
     backward_data_ = PlannedConvolution(builder, to_add_to ? added : data, builder.node(node_).name);
     dx_ = to_add_to ? *to_add_to : builder.create_gradient(input_);
   }

@@ -54,6 +54,17 @@ void RepeatedWork::capture(cudaStream_t stream, const std::function<void()>& enq
   graph_ = graph;
 }
 
-void RepeatedWork::launch(cudaStream_t stream) const { check(cudaGraphLaunch(graph_, stream), "launching a graph"); }
+bool RepeatedWork::launched(cudaStream_t stream) {
+  const cudaError_t error = cudaGraphLaunch(graph_, stream);
+  if (error != cudaErrorMemoryAllocation) {
+    check(error, "launching a graph");
+    return true;
+  }
+  cudaGetLastError();
+  reset();
+  capturable_ = false;
+  std::cerr << "dl_cuda: there is no memory for a CUDA graph: work is repeated without one, which takes longer\n";
+  return false;
+}
 
 }  // namespace dl::cuda

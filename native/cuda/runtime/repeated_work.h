@@ -20,7 +20,7 @@ class RepeatedWork {
   template <class Enqueue>
   void run(cudaStream_t stream, const Enqueue& enqueue) {
     if (enqueued_once_ && graph_ == nullptr && capturable_) try_capture(stream, [&] { enqueue(true); });
-    if (graph_ != nullptr) return launch(stream);
+    if (graph_ != nullptr && launched(stream)) return;
     enqueue(false);
     enqueued_once_ = true;
   }
@@ -31,7 +31,8 @@ class RepeatedWork {
   /// Throws only where the device is lost.
   void try_capture(cudaStream_t stream, const std::function<void()>& enqueue);
   void capture(cudaStream_t stream, const std::function<void()>& enqueue);
-  void launch(cudaStream_t stream) const;
+  /// False, and the graph is given up, where there is no memory for it: its first launch takes some.
+  bool launched(cudaStream_t stream);
 
   bool enqueued_once_ = false;
   bool capturable_ = true;

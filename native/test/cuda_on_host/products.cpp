@@ -34,6 +34,29 @@ void put(void* values, DataType type, int64_t index, double sum) {
   }
 }
 
+/// cuDNN reads its operands while it writes: what a convolution writes must lie apart from them.
+void expect_apart(const ConvolutionShape& s, const ConvolutionPointers& pointers, int64_t workspace_bytes) {
+  using enum ConvolutionShape::Direction;
+  const auto bytes = [&](ConvolutionShape::Direction result_of, int64_t values) {
+    return values * bytes_of(s.direction == result_of ? s.result : s.type);
+  };
+  struct Range {
+    const void* from;
+    int64_t bytes;
+  };
+  const Range ranges[] = {
+      {pointers.input, bytes(kData, s.images * s.in.size())},
+      {pointers.filter, bytes(kFilter, s.out.channels * s.kernel[0] * s.kernel[1] * s.in.channels / s.groups)},
+      {pointers.output, bytes(kForward, s.images * s.out.size())},
+      {pointers.workspace, workspace_bytes}};
+  const Range& result = ranges[s.direction == kData ? 0 : s.direction == kFilter ? 1 : 2];
+  for (const Range& other : ranges) {
+    if (&other == &result) continue;
+    const auto *a = static_cast<const std::byte*>(result.from), *b = static_cast<const std::byte*>(other.from);
+    if (a < b + other.bytes && b < a + result.bytes) throw Error(Reason::kInternal, "a convolution writes where it reads");
+  }
+}
+
 /// Calls term(index in x, index in W, index in y) for every product of the convolution.
 template <class Term>
 void for_each_product(const ConvolutionShape& s, const Term& term) {
@@ -61,6 +84,7 @@ void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, 
   if (test::convolutions_starve) throw Error(Reason::kOutOfMemory, "a test wants it");
   pointers.workspace = arena.at<void>(workspace_);
   pointers_ = pointers;
+  expect_apart(shape_, pointers_, workspace_bytes_);
 }
 
 void PlannedConvolution::execute(const Pass& pass) const {

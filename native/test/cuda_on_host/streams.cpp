@@ -242,6 +242,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   return refusal;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  if (const cudaError_t refusal = take_refusal(GraphStage::kLaunch); refusal != cudaSuccess) return refusal;
   ++graphs;
   for (const Piece& piece : at(graph)) put(at(stream), piece);
   return fate;

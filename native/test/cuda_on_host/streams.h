@@ -21,7 +21,7 @@ void enqueue(cudaStream_t stream, std::function<void()> work);
 void refuse_copy(cudaStream_t stream, cudaError_t error, int copies);
 
 /// The next time that this thread comes so far with a graph, it is refused with this error.
-enum class GraphStage { kBeginCapture, kEndCapture, kInstantiate };
+enum class GraphStage { kBeginCapture, kEndCapture, kInstantiate, kLaunch };
 void refuse_graph(GraphStage stage, cudaError_t error);
 /// Graphs that this thread has launched so far.
 uint64_t graphs_launched();
