@@ -151,7 +151,7 @@ test.serial('a call that uploads and breaks its framing or encoding is told so, 
     for (const method of ['trainBatch', 'trainBatches'] as const) {
       const mark = daemon.stderr().length;
       const stream = startCall(session, method);
-      stream.write(sent);
+      stream.end(sent);
       t.is((await endOf(stream)).grpcStatus, code);
       const line = await daemon.logged(({ msg }) => msg === 'nothing can be read from what the client sends', mark);
       t.regex(line.problem ?? '', problem);
