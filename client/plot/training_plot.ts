@@ -1,6 +1,6 @@
 import { scaleLinear } from 'd3-scale';
 import { drawPanel, extent, type Panel } from './panel.js';
-import { lowest, type Series } from './series.js';
+import { lowest, type Series, type SeriesPoint } from './series.js';
 import { element, text } from './svg.js';
 
 /** What a training has come to at some moment. What is null or left out is not drawn there. */
@@ -77,7 +77,7 @@ function panelsOf(progress: readonly TrainingProgress[]): Panel[] {
   const series = (name: string, key: Measured, factor = 1): Series => ({
     name,
     color: COLORS[key],
-    points: progress.flatMap(({ epoch, [key]: value }) => (value == null ? [] : [{ epoch, value: value * factor }])),
+    points: pointsOf(progress, key, factor),
   });
   const validation = series('validation', 'validationError', 100);
   const errors = [series('training', 'trainingError', 100), validation].filter(({ points }) => points.length > 0);
@@ -91,14 +91,16 @@ function panelsOf(progress: readonly TrainingProgress[]): Panel[] {
   return panels.filter(({ series }) => series.some(({ points }) => points.length > 0));
 }
 
+/** Where it is known, times a factor. */
+function pointsOf(progress: readonly TrainingProgress[], key: Measured, factor: number): SeriesPoint[] {
+  return progress.flatMap(({ epoch, [key]: value }) => (value == null ? [] : [{ epoch, value: value * factor }]));
+}
+
 /** The title, and what the training is judged by. */
 function heading(progress: readonly TrainingProgress[], title = 'training'): string {
-  const best = lowest(
-    progress.flatMap(({ epoch, validationError }) => (validationError == null ? [] : [{ epoch, value: validationError }])),
-  );
+  const best = lowest(pointsOf(progress, 'validationError', 100));
   if (best === null) return title;
-  const percent = (best.value * 100).toFixed(2);
-  return `${title}: lowest validation error ${percent} % after ${Number(best.epoch.toFixed(2))} epochs`;
+  return `${title}: lowest validation error ${best.value.toFixed(2)} % after ${Number(best.epoch.toFixed(2))} epochs`;
 }
 
 function expectDrawable(progress: TrainingProgress, index: number): void {

@@ -25,7 +25,7 @@ export interface ExactSize {
   readonly channels: 1 | 3;
 }
 
-/** The formats of the contract; libvips would open many more, SVG and PDF among them. */
+/** The formats of the contract; libvips would open many more, SVG and PDF among them. This holds for the whole process: JPEG and PNG stay, for the client library beside this. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Tiff', 'Nsgif'];
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: LOADERS.map((format) => `VipsForeignLoad${format}Buffer`) });
