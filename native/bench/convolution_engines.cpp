@@ -41,7 +41,7 @@ int measure(int64_t batch, Precision precision) {
     std::string timed;
     double best = 0;
     for (const Candidate& candidate : found) {
-      auto plan = ExecutionPlan::make(operations, candidate.choice, device.handles().cudnn());
+      auto plan = ExecutionPlan::make(operations, candidate.choice);
       if (!plan) continue;
       plan->bind({input.data(), filter.data(), output.data(), workspace.data()});
       const auto seconds = seconds_of(*plan, device.handles());

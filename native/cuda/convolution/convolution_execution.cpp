@@ -12,7 +12,7 @@ void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, 
   const OperationGraph graph(shape_, handles.cudnn());
   const std::string key = key_of(shape_, rules_);
   if (const auto known = target.choices().find(key)) {
-    plan_ = ExecutionPlan::make(graph, *known, handles.cudnn());
+    plan_ = ExecutionPlan::make(graph, *known);
     if (plan_ && plan_->workspace_bytes() <= workspace_bytes_) {
       plan_->bind(pointers);
       return;
@@ -22,7 +22,7 @@ void PlannedConvolution::bind(ConvolutionPointers pointers, const Arena& arena, 
   bool starved = false;
   double best_seconds = std::numeric_limits<double>::infinity();
   for (const Candidate& candidate : target.candidates(shape_, rules_)) {
-    auto plan = ExecutionPlan::make(graph, candidate.choice, handles.cudnn());
+    auto plan = ExecutionPlan::make(graph, candidate.choice);
     if (!plan || plan->workspace_bytes() > workspace_bytes_) continue;
     plan->bind(pointers);
     const auto seconds = seconds_of(*plan, handles, best_seconds);

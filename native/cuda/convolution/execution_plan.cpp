@@ -5,11 +5,9 @@
 #include <vector>
 
 namespace dl::cuda {
-namespace {
 
-/// A finalised plan; `properties` is null where the graph's handle tells the device.
-std::optional<Descriptor> compile(const OperationGraph& graph, const EngineChoice& choice, const Descriptor* properties,
-                                  cudnnHandle_t handle) {
+std::optional<ExecutionPlan> ExecutionPlan::compile(const OperationGraph& graph, const EngineChoice& choice,
+                                                    const Descriptor* properties) {
   Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   engine.set(CUDNN_ATTR_ENGINE_OPERATION_GRAPH, graph.descriptor());
   engine.set(CUDNN_ATTR_ENGINE_GLOBAL_INDEX, choice.engine);
@@ -33,22 +31,18 @@ std::optional<Descriptor> compile(const OperationGraph& graph, const EngineChoic
   if (properties != nullptr)
     plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *properties);
   else
-    plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, handle);
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, graph.handle());
   if (!plan.try_finalize()) return std::nullopt;
-  return plan;
+  return ExecutionPlan(std::move(plan));
 }
-
-}  // namespace
 
 std::optional<ExecutionPlan> ExecutionPlan::make(const OperationGraph& graph, const EngineChoice& choice,
                                                  const Descriptor& device) {
-  auto plan = compile(graph, choice, &device, nullptr);
-  return plan ? std::optional(ExecutionPlan(std::move(*plan))) : std::nullopt;
+  return compile(graph, choice, &device);
 }
 
-std::optional<ExecutionPlan> ExecutionPlan::make(const OperationGraph& graph, const EngineChoice& choice, cudnnHandle_t handle) {
-  auto plan = compile(graph, choice, nullptr, handle);
-  return plan ? std::optional(ExecutionPlan(std::move(*plan))) : std::nullopt;
+std::optional<ExecutionPlan> ExecutionPlan::make(const OperationGraph& graph, const EngineChoice& choice) {
+  return compile(graph, choice, nullptr);
 }
 
 void ExecutionPlan::bind(const ConvolutionPointers& pointers) {

@@ -21,8 +21,8 @@ class ExecutionPlan {
  public:
   /// For a device that is described, to be examined. Nothing where the engine cannot do it after all.
   static std::optional<ExecutionPlan> make(const OperationGraph& graph, const EngineChoice& choice, const Descriptor& device);
-  /// For the device of the handle that the graph has, too, to be executed. Nothing where the engine cannot do it after all.
-  static std::optional<ExecutionPlan> make(const OperationGraph& graph, const EngineChoice& choice, cudnnHandle_t handle);
+  /// For the device of the graph's handle, to be executed. Nothing where the engine cannot do it after all.
+  static std::optional<ExecutionPlan> make(const OperationGraph& graph, const EngineChoice& choice);
 
   int64_t workspace_bytes() const { return plan_.integer(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE); }
   /// Gives the tensors their memory, for all executions that follow.
@@ -33,6 +33,9 @@ class ExecutionPlan {
 
  private:
   explicit ExecutionPlan(Descriptor plan) : plan_(std::move(plan)) {}
+  /// `properties` is null where the graph's handle tells the device.
+  static std::optional<ExecutionPlan> compile(const OperationGraph& graph, const EngineChoice& choice,
+                                              const Descriptor* properties);
 
   Descriptor plan_;
   std::optional<Descriptor> pack_;

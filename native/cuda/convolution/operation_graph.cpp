@@ -112,7 +112,7 @@ Descriptor device_properties(const std::string& json) {
 }
 
 OperationGraph::OperationGraph(const ConvolutionShape& shape, cudnnHandle_t handle)
-    : graph_(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
+    : handle_(handle), graph_(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR) {
   operations_.push_back(operation(shape));
   graph_.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_);
   if (handle != nullptr) graph_.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, handle);

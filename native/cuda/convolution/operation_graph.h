@@ -22,8 +22,10 @@ class OperationGraph {
   explicit OperationGraph(const ConvolutionShape& shape, cudnnHandle_t handle = nullptr);
 
   const Descriptor& descriptor() const { return graph_; }
+  cudnnHandle_t handle() const { return handle_; }
 
  private:
+  cudnnHandle_t handle_;
   std::vector<Descriptor> operations_;
   Descriptor graph_;
 };
